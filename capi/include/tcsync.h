@@ -1154,6 +1154,9 @@ typedef struct tcsync_replica_options {
   int64_t busy_timeout_ms; /* the wait of a call for another program that holds the database, up
                               to 86,400,000; 0: 10 seconds. A Taskwarrior that syncs holds it
                               until its sync ends */
+  int32_t copy; /* 1: opens a copy in memory of the database as it is now. The file is not written to,
+                   not even to upgrade it, and what is changed in the copy ends with it. Without a
+                   database TCSYNC_REPLICA_MISSING */
 } tcsync_replica_options;
 
 /* Opens the replica in `directory`, in the file taskchampion.sqlite3. NULL is a replica in memory,
@@ -1166,7 +1169,7 @@ typedef struct tcsync_replica_options {
  *   for tcsync_replica_free.
  * Errors: TCSYNC_REPLICA_MISSING; TCSYNC_WRONG_FORMAT for a database of a later major version, or one
  *   that is no replica's; TCSYNC_INVALID_OPTION_VALUE for a number out of range;
- *   TCSYNC_INVALID_ARGUMENT for an empty directory, or must_exist without a directory. */
+ *   TCSYNC_INVALID_ARGUMENT for an empty directory, or must_exist or copy without a directory. */
 TCSYNC_API tcsync_code tcsync_replica_open(const char *directory,
                                            const tcsync_replica_options *options,
                                            tcsync_replica **replica, tcsync_error **error);
@@ -1392,6 +1395,12 @@ typedef struct tcsync_sync_options {
                               computer that is short of processor, memory or bandwidth */
   tcsync_progress_function progress; /* NULL: none */
   void *user_data;                   /* passed back to it as it is */
+  int32_t receive_only; /* 1: receives, and ends. Nothing is sent, the working set is not rebuilt, and
+                           the operations of tasks that were deleted stay; the next sync without it
+                           does that */
+  const char *last_version_id; /* not NULL: receives up to this version, as with receive_only; without
+                                  such a version on the way, up to the latest one. Borrowed for the
+                                  call */
 } tcsync_sync_options;
 
 /* The effects of a sync. Set struct_size before the call; the rest need not be zeroed. */
@@ -1423,6 +1432,48 @@ typedef struct tcsync_sync_report {
 TCSYNC_API tcsync_code tcsync_replica_sync(tcsync_replica *replica, tcsync_remote *remote,
                                            const tcsync_sync_options *options,
                                            tcsync_sync_report *report, tcsync_error **error);
+
+/* How to join a history. Zero the struct and set struct_size first. */
+typedef struct tcsync_join_options {
+  size_t struct_size;
+  int32_t drop_synced_operations; /* 1 for a database that TaskChampion 0.8 or earlier uses, as in
+                                     Taskwarrior 3.1: it would send the operations again that the
+                                     history's replica has received */
+  const char *copy_directory; /* not NULL: a directory that gets a copy of the replica as it was,
+                                 exactly up to the join. It is created; a database that is there
+                                 already is TCSYNC_INVALID_ARGUMENT. Borrowed for the call */
+} tcsync_join_options;
+
+/* The effects of joining a history. Set struct_size before the call; the rest need not be zeroed. Tasks
+ * that both had with equal properties are in no number. */
+typedef struct tcsync_join_report {
+  size_t struct_size;
+  int64_t received_tasks;  /* only the history had them */
+  int64_t added_tasks;     /* only the replica had them */
+  int64_t changed_tasks;   /* both had them, and properties of the replica won */
+  int64_t overruled_tasks; /* both had them, and properties of the history won */
+  int64_t removed_tasks;   /* of the replica: the history had deleted them for ever */
+  int64_t deleted_tasks;   /* of the history: the replica had deleted them for ever */
+} tcsync_join_report;
+
+/* Moves the replica to another history, with its tasks. `history` is a replica without pending
+ * operations: an empty one, or one that has just received the history (receive_only, which keeps what a
+ * deletion leaves). Afterwards `replica` has the history's tasks, operations and base version, and what
+ * it alone had, or had later, as pending operations with their own times. Of each property the later
+ * change wins; docs/replica.md has the rules. It is one transaction: a change that another program makes
+ * meanwhile waits, and is not lost.
+ *
+ * *doubtful has the decisions that the times did not make: equal times, or one that is not known. An
+ * update has the value that won, and the other one as its old value. A creation is a task of the replica
+ * that came back, and a deletion a task of the history that stayed.
+ * Threads: one, for both replicas.
+ * Ownership: borrows options (NULL: all defaults) for the call; fills the caller's struct, as much of
+ *   it as struct_size says; *doubtful is the caller's, for tcsync_operations_free.
+ * Errors: TCSYNC_INVALID_ARGUMENT for a history with pending operations, and for one replica as both. */
+TCSYNC_API tcsync_code tcsync_replica_join(tcsync_replica *replica, tcsync_replica *history,
+                                           const tcsync_join_options *options,
+                                           tcsync_join_report *report,
+                                           tcsync_operations **doubtful, tcsync_error **error);
 
 /* ------------------------------------------------------------------------------------------------
  * Checks by the compiler
@@ -1494,6 +1545,7 @@ TCSYNC_CHECKED(tcsync_replica_undo, (1, 2, 3));
 TCSYNC_CHECKED(tcsync_replica_rebuild_working_set, (1));
 TCSYNC_CHECKED(tcsync_replica_get_state, (1, 2));
 TCSYNC_CHECKED(tcsync_replica_sync, (1, 2, 4));
+TCSYNC_CHECKED(tcsync_replica_join, (1, 2, 4, 5));
 #pragma GCC diagnostic pop
 #undef TCSYNC_CHECKED
 #endif

@@ -51,12 +51,18 @@ Result ReadOptions(const tcsync_replica_options* given, bool is_in_memory,
             "must_exist is set, but without a directory the replica is in memory, where none "
             "exists; pass the directory"};
   }
+  if (read.copy != 0 && is_in_memory) {
+    return {
+        TCSYNC_INVALID_ARGUMENT,
+        "copy is set, but without a directory there is no database to copy; pass the directory"};
+  }
   if (read.busy_timeout_ms < 0 || read.busy_timeout_ms > base::kTimeoutMsMax) {
     return {TCSYNC_INVALID_OPTION_VALUE,
             absl::StrCat("busy_timeout_ms is ", read.busy_timeout_ms, "; it must be from 0 to ",
                          base::kTimeoutMsMax)};
   }
   options.create = read.must_exist == 0;
+  options.copy = read.copy != 0;
   if (read.busy_timeout_ms != 0) options.busy_timeout_ms = read.busy_timeout_ms;
   return {};
 }
@@ -242,6 +248,16 @@ Result SyncReplica(tcsync_replica& replica, tcsync_remote& remote,
                    const tcsync_sync_options& options, tcsync_sync_report* report) {
   HostProgress progress(options, remote);
   SyncOptions sync_options;
+  sync_options.receive_only = options.receive_only != 0;
+  if (options.last_version_id != nullptr) {
+    const std::optional<Uuid> last = Uuid::Parse(options.last_version_id);
+    if (!last || last->IsNil()) {
+      return {TCSYNC_INVALID_UUID,
+              absl::StrCat("options->last_version_id is '", options.last_version_id,
+                           "', which is not the ID of a version; pass NULL to receive all")};
+    }
+    sync_options.last_version_id = *last;
+  }
   sync_options.avoid_snapshots = options.avoid_snapshots != 0;
   sync_options.progress = [&progress](const SyncProgress& step) { progress.Show(step); };
   auto outcome = replica.replica->Sync(*remote.server, sync_options);
@@ -328,7 +344,7 @@ tcsync_code tcsync_replica_open(const char* directory, const tcsync_replica_opti
     if (directory != nullptr) {
       result = tcsync::capi::OpenDatabase::Check();
       if (!result.ok()) return result;
-      made->database.emplace();
+      if (!read_options.copy) made->database.emplace();
     }
     absl::StatusOr<std::unique_ptr<tcsync::Replica>> opened =
         directory == nullptr ? tcsync::Replica::OpenInMemory()

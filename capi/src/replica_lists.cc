@@ -88,6 +88,16 @@ absl::StatusOr<std::vector<Operation>> OperationsOf(Replica& replica, int32_t wh
   return replica.OperationsOf(task_id);
 }
 
+std::unique_ptr<tcsync_operations> MakeList(std::vector<Operation> operations) {
+  auto made = std::make_unique<tcsync_operations>();
+  made->operations = std::move(operations);
+  made->old_properties.reserve(made->operations.size());
+  for (const Operation& operation : made->operations) {
+    made->old_properties.push_back(IndexOf(operation.old_properties));
+  }
+  return made;
+}
+
 // Whether `task_id` fits `which`; parses it.
 Result CheckWhich(int32_t which, const char* task_id, Uuid& parsed) {
   switch (which) {
@@ -150,6 +160,35 @@ tcsync_operation ToOperation(const Operation& operation) {
   filled.property_size = operation.property.size();
   FillText(operation.value, filled.value, filled.value_size);
   FillText(operation.old_value, filled.old_value, filled.old_value_size);
+  return filled;
+}
+
+// The join options in the first release.
+constexpr size_t kJoinOptionsBytesMin =
+    offsetof(tcsync_join_options, copy_directory) + sizeof(tcsync_join_options::copy_directory);
+
+Result ReadOptions(const tcsync_join_options* given, JoinOptions& options) {
+  if (given == nullptr) return {};
+  tcsync_join_options read;
+  Result result =
+      ReadStruct(*given, kJoinOptionsBytesMin, {"options", "tcsync_join_options"}, read);
+  if (!result.ok()) return result;
+  options.keep_synced_operations = read.drop_synced_operations == 0;
+  if (read.copy_directory == nullptr) return {};
+  options.copy_directory = read.copy_directory;
+  if (!options.copy_directory.empty()) return {};
+  return {TCSYNC_INVALID_ARGUMENT,
+          "options->copy_directory is empty; name a directory, or pass NULL for no copy"};
+}
+
+tcsync_join_report ToReport(const JoinReport& report) {
+  tcsync_join_report filled{};
+  filled.received_tasks = static_cast<int64_t>(report.received_tasks);
+  filled.added_tasks = static_cast<int64_t>(report.added_tasks);
+  filled.changed_tasks = static_cast<int64_t>(report.changed_tasks);
+  filled.overruled_tasks = static_cast<int64_t>(report.overruled_tasks);
+  filled.removed_tasks = static_cast<int64_t>(report.removed_tasks);
+  filled.deleted_tasks = static_cast<int64_t>(report.deleted_tasks);
   return filled;
 }
 
@@ -241,13 +280,7 @@ tcsync_code tcsync_replica_operations(tcsync_replica* replica, int32_t which, co
     if (operations == nullptr) return NullArgument("operations");
     auto found = tcsync::capi::OperationsOf(*replica->replica, which, wanted);
     if (!found.ok()) return FromStatus(found.status(), kReplicaMeaning);
-    auto made = std::make_unique<tcsync_operations>();
-    made->operations = *std::move(found);
-    made->old_properties.reserve(made->operations.size());
-    for (const tcsync::Operation& operation : made->operations) {
-      made->old_properties.push_back(IndexOf(operation.old_properties));
-    }
-    *operations = made.release();
+    *operations = tcsync::capi::MakeList(*std::move(found)).release();
     return {};
   });
 }
@@ -298,6 +331,36 @@ tcsync_code tcsync_replica_undo(tcsync_replica* replica, const tcsync_operations
     const absl::StatusOr<bool> undone = replica->replica->Undo(operations->operations);
     if (!undone.ok()) return FromStatus(undone.status(), kReplicaMeaning);
     *was_undone = *undone ? 1 : 0;
+    return {};
+  });
+}
+
+tcsync_code tcsync_replica_join(tcsync_replica* replica, tcsync_replica* history,
+                                const tcsync_join_options* options, tcsync_join_report* report,
+                                tcsync_operations** doubtful, tcsync_error** error) {
+  ClearOutput(doubtful);
+  ClearOutputStruct(report);
+  return Guard(error, [&]() -> Result {
+    ReplicaUse use;
+    if (Result result = use.Begin(replica); !result.ok()) return result;
+    if (Result result = Needed(history, "history"); !result.ok()) return result;
+    if (history == replica) {
+      return {TCSYNC_INVALID_ARGUMENT,
+              "history is the replica itself; pass the one that received the history"};
+    }
+    ReplicaUse use_of_history;
+    if (Result result = use_of_history.Begin(history); !result.ok()) return result;
+    Result result = CheckOutputStruct(report, {"report", "tcsync_join_report"});
+    if (!result.ok()) return result;
+    if (doubtful == nullptr) return NullArgument("doubtful");
+    tcsync::JoinOptions read;
+    result = tcsync::capi::ReadOptions(options, read);
+    if (!result.ok()) return result;
+    auto joined = replica->replica->JoinHistory(*history->replica, read);
+    if (!joined.ok()) return FromStatus(joined.status(), kReplicaMeaning);
+    auto made = tcsync::capi::MakeList(std::move(joined->doubtful));
+    tcsync::capi::WriteStruct(tcsync::capi::ToReport(*joined), report);
+    *doubtful = made.release();
     return {};
   });
 }

@@ -104,6 +104,9 @@ struct ReplicaOptions {
   // The time that a call waits for other programs that hold the database. A `task` that syncs holds
   // it until its sync ends. From 0 to 86,400,000, a day.
   int64_t busy_timeout_ms = 10'000;
+  // Opens a copy in memory of the database as it is at this moment. The file is not written to, not
+  // even to upgrade it, and what is changed in the copy ends with it. The database must exist.
+  bool copy = false;
 };
 
 struct ReplicaState {
@@ -126,9 +129,15 @@ struct SyncOptions {
   // Makes a snapshot only if the server calls it urgent: for a computer that is short of processor,
   // memory or bandwidth.
   bool avoid_snapshots = false;
+  // Receives, and ends: nothing is sent, the working set is not rebuilt, and the operations of
+  // tasks that were deleted stay. The next sync without it does that.
+  bool receive_only = false;
+  // If not nil: receives up to this version, as with `receive_only`. Without such a version on the
+  // way, up to the latest one.
+  Uuid last_version_id = {};
   // Called after each step, on the calling thread, while the replica is in no transaction. Must not
   // call the replica.
-  std::function<void(const SyncProgress&)> progress;
+  std::function<void(const SyncProgress&)> progress = nullptr;
 };
 
 struct SyncReport {
@@ -163,6 +172,29 @@ struct SyncError {
   absl::Status status = absl::OkStatus();                  // for kDatabase; OK otherwise
   Uuid version_id = Uuid();  // the version or snapshot with the fault, or nil
   SyncReport report = {};    // what had been done, and stays
+};
+
+struct JoinOptions {
+  // Whether the operations that the history's replica received are kept. Not for a database that
+  // TaskChampion 0.8 or earlier uses, as in Taskwarrior 3.1: it would send them again.
+  bool keep_synced_operations = true;
+  // If not empty: a directory that gets a copy of the replica as it was, exactly up to the join. It
+  // is created; a database that is there already is an error.
+  std::string copy_directory = {};
+};
+
+// The effects of joining a history. Tasks that both had with equal properties are in no number.
+struct JoinReport {
+  size_t received_tasks = 0;   // only the history had them
+  size_t added_tasks = 0;      // only the replica had them
+  size_t changed_tasks = 0;    // both had them, and properties of the replica won
+  size_t overruled_tasks = 0;  // both had them, and properties of the history won
+  size_t removed_tasks = 0;    // of the replica: the history had deleted them for ever
+  size_t deleted_tasks = 0;    // of the history: the replica had deleted them for ever
+  // The decisions that the times did not make: equal times, or one that is not known. An update has
+  // the value that won, and the other one as its old value. A creation is a task of the replica
+  // that came back, a deletion a task of the history that stayed.
+  std::vector<Operation> doubtful = {};
 };
 
 // One thread at a time. Other programs, Taskwarrior among them, may use the same database at the
@@ -233,6 +265,16 @@ class Replica {
   //
   // An empty replica begins with the server's snapshot.
   std::variant<SyncReport, SyncError> Sync(RemoteServer& server, const SyncOptions& options);
+
+  // Moves the replica to another history, with its tasks. `history` is a replica without pending
+  // operations: an empty one, or one that has just received the history (SyncOptions::receive_only,
+  // which keeps what a deletion leaves). Afterwards this replica has the history's tasks,
+  // operations and base version, and what this replica alone had, or had later, as pending
+  // operations with their own times. Of each property the later change wins. docs/replica.md has
+  // the rules.
+  //
+  // One transaction: a change that another program makes meanwhile waits, and is not lost.
+  absl::StatusOr<JoinReport> JoinHistory(Replica& history, const JoinOptions& options);
 
  private:
   class Implementation;

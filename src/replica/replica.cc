@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "replica/commit.h"
+#include "replica/join.h"
 #include "replica/schema.h"
 #include "replica/store.h"
 #include "replica/synchronization.h"
@@ -20,16 +21,32 @@ namespace tcsync {
 namespace {
 
 using replica::Connection;
+using replica::OpenMode;
 using replica::Store;
 using replica::Transaction;
 
 // Names the database in every replica's directory.
 constexpr absl::string_view kFileName = "taskchampion.sqlite3";
+// SQLite's name for a database in memory.
+constexpr char kInMemory[] = ":memory:";
 
 absl::Status SystemFailure(const std::string& action, const std::error_code& error) {
   const std::string message = absl::StrCat("cannot ", action, ": ", error.message());
   if (error == std::errc::no_space_on_device) return absl::ResourceExhaustedError(message);
   return absl::PermissionDeniedError(message);
+}
+
+absl::Status CheckDirectory(const std::string& directory) {
+  if (directory.empty()) return absl::InvalidArgumentError("the replica's directory is empty");
+  if (absl::StrContains(directory, '\0')) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the replica's directory has a NUL in its name: ", absl::CHexEscape(directory)));
+  }
+  return absl::OkStatus();
+}
+
+std::string DatabasePath(const std::string& directory) {
+  return (std::filesystem::path(directory) / std::string(kFileName)).string();
 }
 
 absl::Status MakeDirectory(const std::string& directory) {
@@ -63,7 +80,8 @@ absl::Status Prepare(Connection& connection) {
 absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& path,
                                                  const ReplicaOptions& options) {
   absl::StatusOr<std::unique_ptr<Connection>> connection =
-      Connection::Open(path, options.create, options.busy_timeout_ms);
+      Connection::Open(path, options.create ? OpenMode::kCreateIfMissing : OpenMode::kReadAndWrite,
+                       options.busy_timeout_ms);
   if (!connection.ok()) return connection.status();
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(options.busy_timeout_ms);
@@ -76,6 +94,16 @@ absl::StatusOr<std::unique_ptr<Store>> OpenStore(const std::string& path,
   }
   if (!status.ok()) return status;
   return std::make_unique<Store>(*std::move(connection));
+}
+
+// The database in the file as it is now, in memory and with the latest schema.
+absl::StatusOr<std::unique_ptr<Store>> OpenCopy(const std::string& path,
+                                                const ReplicaOptions& options) {
+  absl::StatusOr<std::unique_ptr<Connection>> copy =
+      Connection::CopyToMemory(path, options.busy_timeout_ms);
+  if (!copy.ok()) return copy.status();
+  if (const absl::Status status = replica::UpgradeSchema(**copy); !status.ok()) return status;
+  return std::make_unique<Store>(*std::move(copy));
 }
 
 }  // namespace
@@ -97,19 +125,15 @@ Replica::~Replica() = default;
 
 absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const std::string& directory,
                                                        const ReplicaOptions& options) {
-  if (directory.empty()) return absl::InvalidArgumentError("the replica's directory is empty");
-  if (absl::StrContains(directory, '\0')) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the replica's directory has a NUL in its name: ", absl::CHexEscape(directory)));
-  }
+  if (const absl::Status status = CheckDirectory(directory); !status.ok()) return status;
   if (options.busy_timeout_ms < 0 || options.busy_timeout_ms > base::kTimeoutMsMax) {
     return absl::InvalidArgumentError(absl::StrCat("the busy timeout is ", options.busy_timeout_ms,
                                                    " ms, and must be from 0 to ",
                                                    base::kTimeoutMsMax));
   }
-  const std::string path = (std::filesystem::path(directory) / std::string(kFileName)).string();
+  const std::string path = DatabasePath(directory);
   std::error_code error;
-  if (options.create) {
+  if (options.create && !options.copy) {
     if (const absl::Status status = MakeDirectory(directory); !status.ok()) return status;
   } else if (!std::filesystem::exists(path, error)) {
     if (error && error != std::errc::not_a_directory) {
@@ -118,13 +142,14 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Open(const std::string& direct
     return absl::NotFoundError(absl::StrCat("there is no replica in ", directory, ": the file ",
                                             kFileName, " is missing"));
   }
-  absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(path, options);
+  absl::StatusOr<std::unique_ptr<Store>> store =
+      options.copy ? OpenCopy(path, options) : OpenStore(path, options);
   if (!store.ok()) return store.status();
   return std::unique_ptr<Replica>(new Replica(std::make_unique<Implementation>(*std::move(store))));
 }
 
 absl::StatusOr<std::unique_ptr<Replica>> Replica::OpenInMemory() {
-  absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(":memory:", {});
+  absl::StatusOr<std::unique_ptr<Store>> store = OpenStore(kInMemory, {});
   if (!store.ok()) return store.status();
   return std::unique_ptr<Replica>(new Replica(std::make_unique<Implementation>(*std::move(store))));
 }
@@ -191,6 +216,30 @@ absl::StatusOr<std::vector<Operation>> Replica::UndoableOperations() {
 
 absl::StatusOr<bool> Replica::Undo(absl::Span<const Operation> operations) {
   return replica::UndoOperations(implementation_->store(), operations);
+}
+
+absl::StatusOr<JoinReport> Replica::JoinHistory(Replica& history, const JoinOptions& options) {
+  std::string copy_path;
+  if (!options.copy_directory.empty()) {
+    if (implementation_->store().connection().path() == kInMemory) {
+      return absl::InvalidArgumentError("a replica in memory has no database that could be copied");
+    }
+    if (const absl::Status status = CheckDirectory(options.copy_directory); !status.ok()) {
+      return status;
+    }
+    if (const absl::Status status = MakeDirectory(options.copy_directory); !status.ok()) {
+      return status;
+    }
+    copy_path = DatabasePath(options.copy_directory);
+    std::error_code error;
+    if (std::filesystem::exists(copy_path, error)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("there is a database at ", copy_path,
+                       " already; name a directory without one for the copy"));
+    }
+  }
+  return replica::JoinHistory(implementation_->store(), history.implementation_->store(), options,
+                              copy_path);
 }
 
 std::variant<SyncReport, SyncError> Replica::Sync(RemoteServer& server,

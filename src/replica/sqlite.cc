@@ -86,6 +86,18 @@ absl::Status Failure(sqlite3* database, int result, const std::string& path) {
                       absl::StrCat("the database ", path, ": ", problem, RemedyOf(result)));
 }
 
+int FlagsOf(OpenMode mode) {
+  switch (mode) {
+    case OpenMode::kRead:
+      return SQLITE_OPEN_READONLY;
+    case OpenMode::kReadAndWrite:
+      return SQLITE_OPEN_READWRITE;
+    case OpenMode::kCreateIfMissing:
+      break;
+  }
+  return SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+}
+
 }  // namespace
 
 Statement::Statement(sqlite3& database, sqlite3_stmt& statement, const std::string& name)
@@ -159,13 +171,12 @@ absl::string_view Statement::Text(int column) const {
 
 int64_t Statement::Number(int column) const { return sqlite3_column_int64(statement_, column); }
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, bool create,
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, OpenMode mode,
                                                              int64_t busy_timeout_ms) {
   const absl::Status status = CheckSqliteLibrary(SqliteLibrary::Loaded());
   if (!status.ok()) return status;
   std::unique_ptr<Connection> connection(new Connection(path));
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                    (create ? SQLITE_OPEN_CREATE : 0);
+  const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | FlagsOf(mode);
   int result = sqlite3_open_v2(path.c_str(), &connection->database_, flags, nullptr);
   if (result == SQLITE_OK) {
     const auto timeout_ms = static_cast<int>(std::clamp<int64_t>(busy_timeout_ms, 0, INT_MAX));
@@ -182,6 +193,47 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   }
   if (result != SQLITE_OK) return Failure(connection->database_, result, path);
   return connection;
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::CopyToMemory(const std::string& path,
+                                                                     int64_t busy_timeout_ms) {
+  absl::StatusOr<std::unique_ptr<Connection>> source = Open(path, OpenMode::kRead, busy_timeout_ms);
+  if (!source.ok()) return source.status();
+  absl::StatusOr<std::unique_ptr<Connection>> copy =
+      Open(":memory:", OpenMode::kCreateIfMissing, busy_timeout_ms);
+  if (!copy.ok()) return copy.status();
+  // A transaction that has read waits for other programs, as a backup alone would not.
+  absl::StatusOr<Transaction> transaction = Transaction::BeginRead(**source);
+  if (!transaction.ok()) return transaction.status();
+  if (const absl::StatusOr<bool> row =
+          (*source)->Prepare("SELECT 1 FROM sqlite_master LIMIT 1").Step();
+      !row.ok()) {
+    return row.status();
+  }
+  if (const absl::Status status = (*source)->CopyTo(**copy); !status.ok()) return status;
+  return copy;
+}
+
+absl::Status Connection::CopyToFile(const std::string& path) const {
+  // SQLite copies from no connection that has begun to write.
+  absl::StatusOr<std::unique_ptr<Connection>> source =
+      Open(path_, OpenMode::kRead, /*busy_timeout_ms=*/0);
+  if (!source.ok()) return source.status();
+  absl::StatusOr<std::unique_ptr<Connection>> target =
+      Open(path, OpenMode::kCreateIfMissing, /*busy_timeout_ms=*/0);
+  return target.ok() ? (*source)->CopyTo(**target) : target.status();
+}
+
+absl::Status Connection::CopyTo(Connection& target) {
+  errno = 0;
+  sqlite3_backup* const backup = sqlite3_backup_init(target.database_, "main", database_, "main");
+  if (backup == nullptr) {
+    return Failure(target.database_, sqlite3_errcode(target.database_), target.path_);
+  }
+  const int stepped = sqlite3_backup_step(backup, -1);
+  const int finished = sqlite3_backup_finish(backup);
+  if (stepped == SQLITE_DONE && finished == SQLITE_OK) return absl::OkStatus();
+  return Failure(target.database_, stepped == SQLITE_DONE ? finished : stepped, target.path_);
 }
 
 Connection::~Connection() {

@@ -52,12 +52,24 @@ class Statement {
   const std::string* name_ = nullptr;
 };
 
+enum class OpenMode { kRead, kReadAndWrite, kCreateIfMissing };
+
 // Not thread-safe.
 class Connection {
  public:
-  // `path` is ":memory:" for a database in memory. With `create`, a missing file is created.
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path, bool create,
+  // `path` is ":memory:" for a database in memory.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path, OpenMode mode,
                                                           int64_t busy_timeout_ms);
+
+  // A database in memory with the content of the file at one moment. Nothing is written to the
+  // file.
+  static absl::StatusOr<std::unique_ptr<Connection>> CopyToMemory(const std::string& path,
+                                                                  int64_t busy_timeout_ms);
+
+  // Copies the database to a file that does not exist, as other connections see it: without what
+  // this one has changed in a transaction.
+  absl::Status CopyToFile(const std::string& path) const;
+
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
@@ -79,6 +91,8 @@ class Connection {
 
  private:
   explicit Connection(std::string path) : path_(std::move(path)) {}
+
+  absl::Status CopyTo(Connection& target);
 
   const std::string path_;
   sqlite3* database_ = nullptr;

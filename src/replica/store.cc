@@ -124,6 +124,15 @@ absl::StatusOr<std::vector<Operation>> Store::GetOperationsOf(const Uuid& task_i
   return operations;
 }
 
+absl::StatusOr<std::vector<Operation>> Store::GetOperations() {
+  std::vector<Operation> operations;
+  Statement statement = connection_->Prepare("SELECT id, data FROM operations ORDER BY id");
+  const absl::Status status = ReadOperations(
+      statement, [&](int64_t, Operation operation) { operations.push_back(std::move(operation)); });
+  if (!status.ok()) return status;
+  return operations;
+}
+
 absl::StatusOr<std::pair<size_t, size_t>> Store::CountPendingOperations() {
   Statement statement = connection_->Prepare(
       "SELECT count(*), coalesce(sum(data = ?1), 0) FROM operations WHERE NOT synced");
@@ -178,6 +187,10 @@ absl::Status Store::RemoveOrphanedOperations() {
   return connection_->Execute(
       "DELETE FROM operations WHERE +synced AND uuid IN (SELECT uuid FROM operations GROUP BY uuid"
       " HAVING NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.uuid = operations.uuid))");
+}
+
+absl::Status Store::Clear() {
+  return connection_->Execute("DELETE FROM operations; DELETE FROM tasks");
 }
 
 absl::StatusOr<std::map<uint64_t, Uuid>> Store::GetWorkingSet() {

@@ -45,6 +45,8 @@ class Store {
 
   absl::StatusOr<std::vector<PendingOperation>> GetPendingOperations();
   absl::StatusOr<std::vector<Operation>> GetOperationsOf(const Uuid& task_id);
+  // All of them, synced and pending.
+  absl::StatusOr<std::vector<Operation>> GetOperations();
   // {operations, undo points} that are pending.
   absl::StatusOr<std::pair<size_t, size_t>> CountPendingOperations();
   absl::Status AddOperation(const Operation& operation, bool is_synced);
@@ -55,6 +57,9 @@ class Store {
   absl::Status RemoveOperation(int64_t operation_id);
   // Removes the synced operations of tasks that do not exist.
   absl::Status RemoveOrphanedOperations();
+
+  // Removes all tasks and operations.
+  absl::Status Clear();
 
   absl::StatusOr<std::map<uint64_t, Uuid>> GetWorkingSet();
   absl::Status PutInWorkingSet(uint64_t number, const Uuid& task_id);

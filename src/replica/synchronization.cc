@@ -22,6 +22,7 @@ std::variant<SyncReport, SyncError> Synchronization::Run() {
   if (Failure failure = BeginWithSnapshot()) return *std::move(failure);
   while (true) {
     if (Failure failure = Receive()) return *std::move(failure);
+    if (options_.receive_only || !options_.last_version_id.IsNil()) return report_;
     // After a batch that was accepted the next one is sent at once: a conflict says if another
     // replica came between them.
     SendOutcome outcome = SendOutcome::kSent;
@@ -75,9 +76,11 @@ Synchronization::Failure Synchronization::BeginWithSnapshot() {
 Synchronization::Failure Synchronization::Receive() {
   const absl::StatusOr<Uuid> base = store_.GetBaseVersion();
   if (!base.ok()) return DatabaseFailure(base.status());
+  const bool has_end = !options_.last_version_id.IsNil();
   ReceivedGroup group{.base = *base, .begin = Clock::now()};
   Uuid parent = *base;
   while (true) {
+    if (has_end && parent == options_.last_version_id) return std::nullopt;
     RemoteResult<ChildVersion> answer = server_.GetChildVersion(parent);
     Failure failure;
     bool is_last = true;
@@ -98,7 +101,7 @@ Synchronization::Failure Synchronization::Receive() {
           group.versions.push_back({child.version_id, *std::move(operations)});
           group.bytes += segment.size();
           parent = child.version_id;
-          is_last = false;
+          is_last = has_end && parent == options_.last_version_id;
         } else {
           failure = OtherFailure(
               SyncFault::kInvalidVersion, child.version_id,

@@ -120,6 +120,8 @@ static void use_replica(tcsync_remote* remote) {
   tcsync_replica_state state;
   tcsync_sync_options sync_options;
   tcsync_sync_report report;
+  tcsync_join_options join_options;
+  tcsync_join_report join_report;
   tcsync_error* error = NULL;
   int32_t was_undone = 0;
   options.struct_size = sizeof(options);
@@ -144,6 +146,9 @@ static void use_replica(tcsync_remote* remote) {
   (void)tcsync_replica_rebuild_working_set(replica, 0, &error);
   (void)tcsync_replica_get_state(replica, &state, &error);
   (void)tcsync_replica_sync(replica, remote, &sync_options, &report, &error);
+  join_options.struct_size = sizeof(join_options);
+  join_report.struct_size = sizeof(join_report);
+  (void)tcsync_replica_join(replica, replica, &join_options, &join_report, &operations, &error);
   tcsync_replica_free(replica);
 }
 

@@ -277,7 +277,7 @@ TEST(DurabilityTest, ADamagedOperationOfATaskThatIsGoneIsRemoved) {
           "PRAGMA wal_checkpoint(TRUNCATE)");
   DamageTheFile(directory.path());
   Store store(
-      Connection::Open(DatabasePath(directory.path()), /*create=*/false, /*busy_timeout_ms=*/0)
+      Connection::Open(DatabasePath(directory.path()), OpenMode::kReadAndWrite, /*busy_timeout_ms=*/0)
           .value());
   const absl::Status status = store.RemoveOrphanedOperations();
   EXPECT_TRUE(status.ok()) << status;

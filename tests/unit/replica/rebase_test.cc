@@ -41,7 +41,7 @@ Operation DeleteOf(TaskProperties properties, int task = 1) {
 class RebaseTest : public testing::Test {
  protected:
   void SetUp() override {
-    auto connection = Connection::Open(":memory:", true, 0);
+    auto connection = Connection::Open(":memory:", OpenMode::kCreateIfMissing, 0);
     ASSERT_TRUE(connection.ok()) << connection.status();
     ASSERT_TRUE(UpgradeSchema(**connection).ok());
     store_ = std::make_unique<Store>(*std::move(connection));

@@ -63,7 +63,7 @@ from .remote import (
     VersionAdded,
     probe_server,
 )
-from .replica import ProgressFunction, Replica, ReplicaState, SyncProgress, SyncReport
+from .replica import JoinReport, ProgressFunction, Replica, ReplicaState, SyncProgress, SyncReport
 from .sealing import SealingKey
 from .secret import Secret
 from .server_url import normalise_url
@@ -88,6 +88,7 @@ __all__ = [
     "History",
     "HistoryDeadlineError",
     "HistoryError",
+    "JoinReport",
     "LibraryError",
     "Listener",
     "LogFunction",

@@ -300,6 +300,7 @@ class tcsync_replica_options(Structure):
         ("struct_size", c_size_t),
         ("must_exist", c_int32),
         ("busy_timeout_ms", c_int64),
+        ("copy", c_int32),
     )
 
 class tcsync_operation(Structure):
@@ -379,6 +380,8 @@ class tcsync_sync_options(Structure):
         ("avoid_snapshots", c_int32),
         ("progress", tcsync_progress_function),
         ("user_data", c_void_p),
+        ("receive_only", c_int32),
+        ("last_version_id", c_char_p),
     )
 
 class tcsync_sync_report(Structure):
@@ -393,6 +396,28 @@ class tcsync_sync_report(Structure):
         ("has_applied_snapshot", c_int32),
         ("has_sent_snapshot", c_int32),
         ("version_id", tcsync_uuid),
+    )
+
+class tcsync_join_options(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("drop_synced_operations", c_int32),
+        ("copy_directory", c_char_p),
+    )
+
+class tcsync_join_report(Structure):
+    """As in the header."""
+
+    _fields_ = (
+        ("struct_size", c_size_t),
+        ("received_tasks", c_int64),
+        ("added_tasks", c_int64),
+        ("changed_tasks", c_int64),
+        ("overruled_tasks", c_int64),
+        ("removed_tasks", c_int64),
+        ("deleted_tasks", c_int64),
     )
 
 def declare(library: CDLL) -> None:
@@ -581,3 +606,5 @@ def declare(library: CDLL) -> None:
     library.tcsync_replica_get_state.restype = c_int32
     library.tcsync_replica_sync.argtypes = (POINTER(tcsync_replica), POINTER(tcsync_remote), POINTER(tcsync_sync_options), POINTER(tcsync_sync_report), POINTER(POINTER(tcsync_error)),)
     library.tcsync_replica_sync.restype = c_int32
+    library.tcsync_replica_join.argtypes = (POINTER(tcsync_replica), POINTER(tcsync_replica), POINTER(tcsync_join_options), POINTER(tcsync_join_report), POINTER(POINTER(tcsync_operations)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_join.restype = c_int32

@@ -49,7 +49,10 @@ class ReplicaHandle(TurnHandle[c.tcsync_replica]):
             raise
 
     def sync(
-        self, remote: RemoteHandle, avoid_snapshots: bool, progress: Callable[[c.tcsync_sync_progress], None] | None
+        self,
+        remote: RemoteHandle,
+        options: c.tcsync_sync_options,
+        progress: Callable[[c.tcsync_sync_progress], None] | None,
     ) -> tuple[c.tcsync_sync_report, BaseException | None]:
         """The effects of a sync, and its failure. On the main thread, an interrupt cancels the sync."""
         call = Call()
@@ -61,21 +64,22 @@ class ReplicaHandle(TurnHandle[c.tcsync_replica]):
         def work() -> tuple[c.tcsync_sync_report, BaseException | None]:
             return self.make(
                 call,
-                lambda replica: remote.make(call, lambda server: _sync(replica, server, avoid_snapshots, progress)),
+                lambda replica: remote.make(call, lambda server: _sync(replica, server, options, progress)),
             )
 
         return apart(work, cancel=cancel)
 
 
-def open_replica(directory: str | os.PathLike[str] | None, create: bool, busy_timeout_s: float) -> ReplicaHandle:
+def open_replica(
+    directory: str | os.PathLike[str] | None, create: bool, busy_timeout_s: float, *, copy: bool = False
+) -> ReplicaHandle:
     """Opens a replica; in memory without a directory."""
-    encoded = None if directory is None else os.fsencode(directory)
-    if encoded is not None and b"\0" in encoded:
-        _refuse("directory has a zero byte in it; remove it")  # The library would read it up to there.
+    encoded = None if directory is None else _path(directory, "directory")
     options = c.tcsync_replica_options(
         struct_size=ctypes.sizeof(c.tcsync_replica_options),
         must_exist=not create,
         busy_timeout_ms=milliseconds(busy_timeout_s, "busy_timeout_s"),
+        copy=copy,
     )
 
     def work() -> ReplicaHandle:
@@ -150,10 +154,55 @@ def state(replica: ReplicaPointer) -> tuple[UUID, c.tcsync_replica_state]:
     return _uuid(found.base_version_id), found
 
 
+def join(
+    replica: ReplicaPointer, history: ReplicaHandle, options: c.tcsync_join_options
+) -> tuple[c.tcsync_join_report, list[Operation]]:
+    """Joins a history; the report, and the doubtful decisions."""
+    report = c.tcsync_join_report(struct_size=ctypes.sizeof(c.tcsync_join_report))
+    doubtful = ctypes.POINTER(c.tcsync_operations)()
+    error = ctypes.POINTER(c.tcsync_error)()
+
+    def work(joined: ReplicaPointer) -> None:
+        code = library().tcsync_replica_join(
+            replica, joined, byref(options), byref(report), byref(doubtful), byref(error)
+        )
+        check(code, error, ReplicaError)
+
+    history.make(Call(), work)
+    try:
+        return report, _decode(doubtful)
+    finally:
+        library().tcsync_operations_free(doubtful)
+
+
+def sync_options(avoid_snapshots: bool, receive_only: bool, last_version_id: UUID | None) -> c.tcsync_sync_options:
+    return c.tcsync_sync_options(
+        struct_size=ctypes.sizeof(c.tcsync_sync_options),
+        avoid_snapshots=avoid_snapshots,
+        receive_only=receive_only,
+        last_version_id=None if last_version_id is None else text(last_version_id),
+    )
+
+
+def join_options(drop_synced_operations: bool, copy_directory: str | os.PathLike[str] | None) -> c.tcsync_join_options:
+    return c.tcsync_join_options(
+        struct_size=ctypes.sizeof(c.tcsync_join_options),
+        drop_synced_operations=drop_synced_operations,
+        copy_directory=None if copy_directory is None else _path(copy_directory, "copy_directory"),
+    )
+
+
+def _path(path: str | os.PathLike[str], name: str) -> bytes:
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        _refuse(f"{name} has a zero byte in it; remove it")  # The library would read it up to there.
+    return encoded
+
+
 def _sync(
     replica: ReplicaPointer,
     remote: _Pointer[c.tcsync_remote],
-    avoid_snapshots: bool,
+    options: c.tcsync_sync_options,
     progress: Callable[[c.tcsync_sync_progress], None] | None,
 ) -> tuple[c.tcsync_sync_report, BaseException | None]:
     raised: list[BaseException] = []
@@ -166,11 +215,7 @@ def _sync(
             raised.append(failure)
         return len(raised)
 
-    options = c.tcsync_sync_options(
-        struct_size=ctypes.sizeof(c.tcsync_sync_options),
-        avoid_snapshots=avoid_snapshots,
-        progress=c.tcsync_progress_function(receive) if progress else c.tcsync_progress_function(),
-    )
+    options.progress = c.tcsync_progress_function(receive) if progress else c.tcsync_progress_function()
     report = c.tcsync_sync_report(struct_size=ctypes.sizeof(c.tcsync_sync_report))
     error = ctypes.POINTER(c.tcsync_error)()
     code = library().tcsync_replica_sync(replica, remote, byref(options), byref(report), byref(error))

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from . import _declarations as c
 from . import _library, _replica_calls
-from .errors import TcsyncError
+from .errors import ReplicaError, TcsyncError
 from .operations import Operation
 from .remote import RemoteServer
 
@@ -62,6 +62,28 @@ class SyncReport:
     version_id: UUID | None = None
 
 
+@dataclass(frozen=True)
+class JoinReport:
+    """The effects of joining a history. Tasks that both had with equal properties are in no number."""
+
+    #: Only the history had them.
+    received_tasks: int
+    #: Only the replica had them.
+    added_tasks: int
+    #: Both had them, and properties of the replica won.
+    changed_tasks: int
+    #: Both had them, and properties of the history won.
+    overruled_tasks: int
+    #: Tasks of the replica that the history had deleted for ever.
+    removed_tasks: int
+    #: Tasks of the history that the replica had deleted for ever.
+    deleted_tasks: int
+    #: The decisions that the times did not make: equal times, or one that is not known. An Update has the value that
+    #: won, and the other one as its old value. A Create is a task of the replica that came back, and a Delete a task of
+    #: the history that stayed.
+    doubtful: list[Operation] = field(default_factory=list, repr=False, hash=False)
+
+
 #: Receives the progress after each step of a sync.
 ProgressFunction = Callable[[SyncProgress], None]
 
@@ -88,6 +110,14 @@ class Replica(_library.Closing):
 
     def __init__(self, directory: str | os.PathLike[str], *, create: bool = True, busy_timeout_s: float = 10.0) -> None:
         self._handle = _replica_calls.open_replica(directory, create, busy_timeout_s)
+
+    @classmethod
+    def copy_of(cls, directory: str | os.PathLike[str], *, busy_timeout_s: float = 10.0) -> Replica:
+        """A copy in memory of the replica in `directory` as it is at this moment. The file is not written to, not even
+        to upgrade it. What is changed in the copy ends with it. Errors are the constructor's."""
+        replica = cls.__new__(cls)
+        replica._handle = _replica_calls.open_replica(directory, False, busy_timeout_s, copy=True)
+        return replica
 
     @classmethod
     def in_memory(cls) -> Replica:
@@ -154,14 +184,61 @@ class Replica(_library.Closing):
         base_version_id, found = self._handle.call(_replica_calls.state)
         return ReplicaState(base_version_id, found.tasks, found.pending_operations, found.pending_undo_points)
 
+    def join(
+        self,
+        history: Replica,
+        *,
+        drop_synced_operations: bool = False,
+        copy_directory: str | os.PathLike[str] | None = None,
+    ) -> JoinReport:
+        """Moves the replica to another history, with its tasks.
+
+        `history` is a replica without pending operations: an empty one, or one that has just received the history with
+        `sync(receive_only=True)`, which keeps what a deletion leaves. Afterwards this replica has the history's tasks,
+        operations and base version, and what it alone had, or had later, as pending operations with their own times. Of
+        each property the later change wins; docs/replica.md has the rules. It is one transaction: a change that another
+        program makes meanwhile waits, and is not lost.
+
+        `copy_directory` is created, and gets a copy of the replica as it was, exactly up to the join.
+        `drop_synced_operations` is for a database that TaskChampion 0.8 or earlier uses, as in Taskwarrior 3.1: it
+        would send again what the history's replica has received.
+
+        ReplicaError with INVALID_ARGUMENT for a history with pending operations, and for a copy directory that has a
+        database already.
+        """
+        if history is self:
+            raise ReplicaError(
+                "a replica cannot join itself; give the one that received the history", code=c.TCSYNC_INVALID_ARGUMENT
+            )
+        options = _replica_calls.join_options(drop_synced_operations, copy_directory)
+        report, doubtful = self._handle.call(lambda replica: _replica_calls.join(replica, history._handle, options))
+        return JoinReport(
+            report.received_tasks,
+            report.added_tasks,
+            report.changed_tasks,
+            report.overruled_tasks,
+            report.removed_tasks,
+            report.deleted_tasks,
+            doubtful,
+        )
+
     def sync(
-        self, remote: RemoteServer, *, avoid_snapshots: bool = False, progress: ProgressFunction | None = None
+        self,
+        remote: RemoteServer,
+        *,
+        avoid_snapshots: bool = False,
+        receive_only: bool = False,
+        last_version_id: UUID | None = None,
+        progress: ProgressFunction | None = None,
     ) -> SyncReport:
         """Receives the versions that the replica lacks, sends its pending operations, and rebuilds the working set. An
         empty replica begins with the server's snapshot.
 
         With `avoid_snapshots`, a snapshot is made only if the server calls it urgent: for a computer that is short of
-        processor, memory or bandwidth. `progress` is called after each step, while the database is free for other
+        processor, memory or bandwidth. With `receive_only` nothing is sent, the working set is not rebuilt, and the
+        operations of tasks that were deleted stay; the next sync without it does that. `last_version_id` receives up to
+        that version, as with `receive_only`; without such a version on the way, up to the latest one. `progress` is
+        called after each step, while the database is free for other
         programs; for a sync on the main thread on another thread, for which the main thread waits. It must not call
         the replica or the remote, but for the remote's `cancel`. An exception that it raises ends the sync, and is
         raised here.
@@ -175,7 +252,8 @@ class Replica(_library.Closing):
         effects that stay.
         """
         receive = None if progress is None else lambda counted: progress(_progress(counted))
-        report, failure = self._handle.sync(remote.handle, avoid_snapshots, receive)
+        options = _replica_calls.sync_options(avoid_snapshots, receive_only, last_version_id)
+        report, failure = self._handle.sync(remote.handle, options, receive)
         effects = SyncReport(
             report.received_versions,
             report.received_operations,

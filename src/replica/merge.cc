@@ -1,0 +1,307 @@
+#include "replica/merge.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/string_view.h"
+#include "replica/instant.h"
+#include "replica/working_set.h"
+
+namespace tcsync::replica {
+namespace {
+
+// Properties to which Taskwarrior gives a meaning that helps where times are unknown.
+constexpr absl::string_view kModified = "modified";
+constexpr absl::string_view kEntry = "entry";
+constexpr absl::string_view kEnd = "end";
+constexpr absl::string_view kStart = "start";
+
+using Value = std::optional<std::string>;
+
+// The last operation on a property.
+struct LastUpdate {
+  absl::Time time;
+  Value value;
+};
+
+// What is known of one task besides its properties.
+struct TaskPast {
+  std::map<std::string, LastUpdate> updates;
+  // Whether all of its operations are known, so that a property without one was never set.
+  bool is_whole = false;
+  // The time of its latest operation.
+  absl::Time latest = absl::InfinitePast();
+  // Of a task that was deleted with everything: a time at which it still existed, at the latest.
+  // Deletions have no time of their own, but follow the operations before them.
+  std::optional<absl::Time> deleted_after;
+};
+
+using TaskPasts = std::unordered_map<Uuid, TaskPast, absl::Hash<Uuid>>;
+
+TaskPasts ReadPasts(const std::vector<Operation>& operations, absl::Time now) {
+  TaskPasts pasts;
+  absl::Time latest_of_all = absl::InfinitePast();
+  for (const Operation& operation : operations) {
+    switch (operation.kind) {
+      case Operation::Kind::kUndoPoint:
+        break;
+      case Operation::Kind::kCreate: {
+        TaskPast& past = pasts[operation.task_id];
+        past = TaskPast{};
+        past.is_whole = true;
+        break;
+      }
+      case Operation::Kind::kUpdate: {
+        TaskPast& past = pasts[operation.task_id];
+        past.updates.insert_or_assign(operation.property,
+                                      LastUpdate{operation.time, operation.value});
+        past.latest = std::max(past.latest, operation.time);
+        // A clock that was ahead must not let a deletion win for ever.
+        latest_of_all = std::max(latest_of_all, std::min(operation.time, now));
+        break;
+      }
+      case Operation::Kind::kDelete:
+        pasts[operation.task_id].deleted_after = latest_of_all;
+        break;
+    }
+  }
+  return pasts;
+}
+
+Value ValueOf(const TaskProperties& properties, absl::string_view name) {
+  const auto found = properties.find(std::string(name));
+  if (found == properties.end()) return std::nullopt;
+  return found->second;
+}
+
+// A date as Taskwarrior stores it: seconds since 1970.
+std::optional<absl::Time> DateOf(const TaskProperties& properties, absl::string_view name) {
+  const Value text = ValueOf(properties, name);
+  int64_t seconds = 0;
+  if (!text || !absl::SimpleAtoi(*text, &seconds)) return std::nullopt;
+  const absl::Time time = absl::FromUnixSeconds(seconds);
+  if (!IsInstant(time)) return std::nullopt;
+  return time;
+}
+
+// The state of one property on one side.
+struct Side {
+  Value value;
+  // When it got the value. Of an unknown time: when at the latest.
+  absl::Time time;
+  bool is_known = false;
+};
+
+// A task on one side.
+class SideTask {
+ public:
+  SideTask(const TaskProperties& properties, const TaskPast* past, absl::Time now)
+      : properties_(properties), past_(past), now_(now) {}
+
+  Side Find(const std::string& name) const {
+    Value value = ValueOf(properties_, name);
+    if (past_ != nullptr) {
+      const auto update = past_->updates.find(name);
+      if (update != past_->updates.end() && update->second.value == value) {
+        return {std::move(value), update->second.time, true};
+      }
+      if (update == past_->updates.end() && !value && past_->is_whole) {
+        return {std::nullopt, absl::InfinitePast(), true};
+      }
+    }
+    return {value, LatestTimeOf(name, value), false};
+  }
+
+  // The time of the last change, as far as it is known.
+  absl::Time LastChange() const {
+    const absl::Time known = past_ == nullptr ? absl::InfinitePast() : past_->latest;
+    return std::max(known, DateOf(properties_, kModified).value_or(absl::InfinitePast()));
+  }
+
+ private:
+  absl::Time LatestTimeOf(absl::string_view name, const Value& value) const {
+    if (name == kStatusProperty && value) {
+      // A task is pending from its beginning, and a finished one has the date of its end.
+      const bool is_open = IsStatusOfWorkingSet(*value) || *value == "waiting";
+      const auto date = DateOf(properties_, is_open ? kEntry : kEnd);
+      if (date) return *date;
+    }
+    for (const absl::string_view property : {kModified, kEnd, kEntry}) {
+      if (const auto date = DateOf(properties_, property)) return *date;
+    }
+    return past_ != nullptr && past_->latest != absl::InfinitePast() ? past_->latest : now_;
+  }
+
+  const TaskProperties& properties_;
+  const TaskPast* const past_;
+  const absl::Time now_;
+};
+
+enum class Winner { kOwn, kHistory };
+
+struct Decision {
+  Winner winner;
+  bool is_doubtful = false;
+};
+
+// Of two values that differ. The history's wins where nothing decides, as the server's does in a
+// sync.
+Decision Decide(const std::string& name, const Side& own, const Side& history,
+                Winner status_winner) {
+  const Winner later = own.time > history.time ? Winner::kOwn : Winner::kHistory;
+  if (own.is_known && history.is_known) return {later, own.time == history.time};
+  // The unknown time was not later than the one that stands for it.
+  if (own.is_known && own.time > history.time) return {Winner::kOwn};
+  if (history.is_known && history.time > own.time) return {Winner::kHistory};
+  if (name == kModified) return {later};
+  // These two change with the status.
+  if (name == kEnd || name == kStart) return {status_winner, true};
+  // It may have been removed, or never have been there. Nothing is lost if it stays.
+  if (own.value.has_value() != history.value.has_value()) {
+    return {own.value ? Winner::kOwn : Winner::kHistory, true};
+  }
+  return {later, true};
+}
+
+class Merger {
+ public:
+  Merger(const MergeSide& own, const MergeSide& history, absl::Time now)
+      : own_(own),
+        history_(history),
+        now_(now),
+        own_pasts_(ReadPasts(own.operations, now)),
+        history_pasts_(ReadPasts(history.operations, now)) {}
+
+  Merge Run() {
+    for (const Task& task : history_.tasks) in_history_.emplace(task.task_id, &task);
+    for (const Task& task : own_.tasks) {
+      const auto found = in_history_.find(task.task_id);
+      if (found == in_history_.end()) {
+        AddOwn(task);
+      } else {
+        MergeTask(task, *found->second);
+      }
+      in_own_.emplace(task.task_id, &task);
+    }
+    for (const Task& task : history_.tasks) {
+      if (!in_own_.contains(task.task_id)) TakeFromHistory(task);
+    }
+    return std::move(merge_);
+  }
+
+ private:
+  using Tasks = std::unordered_map<Uuid, const Task*, absl::Hash<Uuid>>;
+
+  static const TaskPast* Find(const TaskPasts& pasts, const Uuid& task_id) {
+    const auto found = pasts.find(task_id);
+    return found == pasts.end() ? nullptr : &found->second;
+  }
+
+  // A task that only this replica has.
+  void AddOwn(const Task& task) {
+    const SideTask own(task.properties, Find(own_pasts_, task.task_id), now_);
+    const TaskPast* const past = Find(history_pasts_, task.task_id);
+    Operation creation = Operation::Create(task.task_id);
+    if (past != nullptr && past->deleted_after) {
+      if (own.LastChange() <= *past->deleted_after) {
+        ++merge_.report.removed_tasks;
+        return;
+      }
+      merge_.report.doubtful.push_back(creation);
+    }
+    ++merge_.report.added_tasks;
+    merge_.operations.push_back(std::move(creation));
+    for (const auto& [name, value] : task.properties) {
+      Update(task.task_id, name, own.Find(name));
+    }
+    // A replica that joins later learns from these that the properties were removed.
+    const TaskPast* const own_past = Find(own_pasts_, task.task_id);
+    if (own_past == nullptr) return;
+    for (const auto& [name, update] : own_past->updates) {
+      if (!update.value && !task.properties.contains(name)) {
+        Update(task.task_id, name, {std::nullopt, update.time, true});
+      }
+    }
+  }
+
+  // A task that only the history has.
+  void TakeFromHistory(const Task& task) {
+    const TaskPast* const past = Find(own_pasts_, task.task_id);
+    if (past == nullptr || !past->deleted_after) {
+      ++merge_.report.received_tasks;
+      return;
+    }
+    const SideTask theirs(task.properties, Find(history_pasts_, task.task_id), now_);
+    if (theirs.LastChange() <= *past->deleted_after) {
+      ++merge_.report.deleted_tasks;
+      merge_.operations.push_back(Operation::Delete(task.task_id));
+      return;
+    }
+    ++merge_.report.received_tasks;
+    merge_.report.doubtful.push_back(Operation::Delete(task.task_id));
+  }
+
+  void MergeTask(const Task& own_task, const Task& history_task) {
+    if (own_task.properties == history_task.properties) return;
+    const Uuid& task_id = own_task.task_id;
+    const SideTask own(own_task.properties, Find(own_pasts_, task_id), now_);
+    const SideTask theirs(history_task.properties, Find(history_pasts_, task_id), now_);
+    std::set<std::string> names;
+    for (const auto& [name, value] : own_task.properties) names.insert(name);
+    for (const auto& [name, value] : history_task.properties) names.insert(name);
+    const std::string status(kStatusProperty);
+    const Winner status_winner =
+        Decide(status, own.Find(status), theirs.Find(status), Winner::kHistory).winner;
+    bool has_changed = false;
+    bool was_overruled = false;
+    for (const std::string& name : names) {
+      const Side ours = own.Find(name);
+      const Side its = theirs.Find(name);
+      if (ours.value == its.value) continue;
+      const Decision decision = Decide(name, ours, its, status_winner);
+      const bool is_own = decision.winner == Winner::kOwn;
+      if (is_own) Update(task_id, name, ours);
+      has_changed |= is_own;
+      was_overruled |= !is_own && name != kModified;
+      if (!decision.is_doubtful) continue;
+      const Side& won = is_own ? ours : its;
+      Operation doubt = Operation::Update(task_id, name, won.value, TimeOf(won));
+      doubt.old_value = is_own ? its.value : ours.value;
+      merge_.report.doubtful.push_back(std::move(doubt));
+    }
+    if (has_changed) ++merge_.report.changed_tasks;
+    if (was_overruled) ++merge_.report.overruled_tasks;
+  }
+
+  absl::Time TimeOf(const Side& side) const { return IsInstant(side.time) ? side.time : now_; }
+
+  void Update(const Uuid& task_id, const std::string& name, const Side& side) {
+    merge_.operations.push_back(Operation::Update(task_id, name, side.value, TimeOf(side)));
+  }
+
+  const MergeSide& own_;
+  const MergeSide& history_;
+  const absl::Time now_;
+  const TaskPasts own_pasts_;
+  const TaskPasts history_pasts_;
+  Tasks in_history_;
+  Tasks in_own_;
+  Merge merge_;
+};
+
+}  // namespace
+
+Merge MergeIntoHistory(const MergeSide& own, const MergeSide& history, absl::Time now) {
+  return Merger(own, history, now).Run();
+}
+
+}  // namespace tcsync::replica
