@@ -125,7 +125,7 @@ def test_an_interrupt_during_a_move_restores_the_replica(start_server, first):
     tasks, taskrc = first.exported(), first.taskrc.read_bytes()
     first.wrap_task('case "$*" in *import*) echo now > "$HOME/importing"; exec sleep 600;; esac')
     first.copy_task("real-task")
-    terminal = first.terminal("setup", "--first-computer", "--server-url", new.url, "--replace", "--fresh-replica")
+    terminal = first.terminal("setup", "--first-computer", "--server-url", new.url, "--replace", "--merge")
     wait_until(lambda: (first.home / "importing").exists(), 30, "the import runs")
     assert not (first.home / ".task" / "taskchampion.sqlite3").exists()
     terminal.interrupt()

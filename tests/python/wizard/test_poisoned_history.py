@@ -101,7 +101,7 @@ def test_a_computer_past_the_rewind_can_join_again(server, paired, joined, user,
     joined.add("From the other one")
     joined.task("sync")
     done = paired.tcsync(
-        "setup", "--replace", "--fresh-replica", "--merge", "--pairing-code-file", "-", given=joined.pair()
+        "setup", "--replace", "--merge", "--pairing-code-file", "-", given=joined.pair()
     )
     assert done.returncode == 0, done.stdout + done.stderr
     joined.task("sync")

@@ -32,7 +32,7 @@ def test_two_computers_are_set_up_at_a_terminal(server, first, second):
     terminal.answer("Do you have existing credentials from another computer? [y/N]: ", "y")
     terminal.answer("Pairing code (or Enter to type URL, client ID and secret)", f"  {code.lower()}  ")
     terminal.wait_for("The credentials fit: the server has 2 tasks (2 pending).")
-    terminal.wait_for("This computer already has 1 task (1 pending). Syncing merges them")
+    terminal.wait_for("This computer already has 1 task (1 pending). They are merged")
     terminal.answer("Merge the tasks of this computer with those on the server? [Y/n]: ", "")
     assert terminal.end() == 0
     assert "2 tasks came from it" in terminal.screen
@@ -118,7 +118,7 @@ def test_piped_output_is_plain_and_hides_secrets(server, first):
     assert "\x1b" not in done.stdout
     assert first.secret() not in done.stdout + done.stderr
     assert first.pair() not in done.stdout + done.stderr
-    again = ("setup", "--first-computer", "--server-url", server.url, "--replace", "--fresh-replica", "--reveal")
+    again = ("setup", "--first-computer", "--server-url", server.url, "--replace", "--merge", "--reveal")
     shown = first.tcsync(*again)
     assert first.secret() in shown.stdout and first.pair() in shown.stdout
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from tcsync import (
     Credentials,
+    ReplicaError,
     Secret,
     SyncBackend,
     Taskrc,
@@ -21,7 +24,7 @@ from tcsync.taskrc import CLIENT_ID, ENCRYPTION_SECRET, SERVER_URL
 
 from .diagnosis import errors_as_findings
 from .findings import CommandStopped, Problem
-from .replica import Replica, ReplicaUnreadable, read_replica
+from .replica import LocalReplica, ReplicaUnreadable, read_replica
 from .taskwarrior import Taskwarrior, find_taskwarrior
 
 _SERVER_SETTINGS = (SERVER_URL, CLIENT_ID, ENCRYPTION_SECRET)
@@ -61,12 +64,20 @@ class ThisComputer:
             )
         return self._taskwarrior
 
-    def replica(self) -> Replica:
+    def replica(self) -> LocalReplica:
         """The replica as it is now."""
         try:
             return read_replica(self.taskrc.data_location)
         except ReplicaUnreadable as error:
             raise Problem.REPLICA_UNKNOWN.stop(detail=error) from None
+
+    @contextmanager
+    def replica_findings(self) -> Iterator[None]:
+        """Turns errors of calls that change the replica into findings."""
+        try:
+            yield
+        except ReplicaError as error:
+            raise Problem.REPLICA_FAILED.stop(detail=str(error).rstrip(". ")) from None
 
     def configured(self) -> Credentials | None:
         """The complete settings of a sync server, or None. CommandStopped for invalid ones."""
@@ -106,6 +117,9 @@ class ThisComputer:
             CLIENT_ID: str(credentials.client_id),
             ENCRYPTION_SECRET: credentials.secret,
         }
+
+    def require_changeable(self, credentials: Credentials) -> None:
+        """CommandStopped if `configure` could not write these credentials."""
 
     def configure(self, credentials: Credentials) -> TaskrcEdit:
         """Writes the credentials into the taskrc, unless they are already there."""

@@ -20,6 +20,7 @@ class Console:
     def __init__(self, stream: IO[str] | None = None, *, quiet: bool = False) -> None:
         stream = stream or sys.stdout
         self.is_terminal = stream.isatty()
+        self._has_progress = False
         plain = not self.is_terminal or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
         self._rich = RichConsole(
             file=stream, color_system=None if plain else "auto", highlight=False, quiet=quiet, legacy_windows=False
@@ -50,6 +51,21 @@ class Console:
         where = f"{link}: " if link else ""
         self._marked("!!", f"{where}{finding.text} [{finding.problem.identifier}]", "red")
         self._paragraph(f"Try: {finding.remedy}", indent=_INDENT + "   ", hang=5)
+
+    def progress(self, text: str) -> None:
+        """A line at a terminal that the next one replaces; nothing elsewhere."""
+        if not self.is_terminal or self._rich.quiet:
+            return
+        self._rich.file.write(f"\r{_INDENT}{text}\x1b[K")
+        self._rich.file.flush()
+        self._has_progress = True
+
+    def end_progress(self) -> None:
+        """Clears that line."""
+        if self._has_progress:
+            self._rich.file.write("\r\x1b[K")
+            self._rich.file.flush()
+        self._has_progress = False
 
     def raw(self, text: str) -> None:
         """Text that must not be changed, such as a QR code."""

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 from tcsync import (
     ClientIdError,
-    HistoryDeadlineError,
     HistoryError,
     LibraryError,
     PairingCodeError,
     RemoteError,
+    ReplicaError,
     SecretError,
     SyncError,
     TaskModelError,
@@ -26,9 +26,9 @@ from .findings import PROBLEM_OF_FAULT, CommandStopped, Finding, Problem
 
 # The first class that fits names the problem.
 _PROBLEM_OF_ERROR: tuple[tuple[type[TcsyncError], Problem], ...] = (
-    (HistoryDeadlineError, Problem.HISTORY_SLOW),
     (HistoryError, Problem.HISTORY_UNREADABLE),
     (SyncError, Problem.HISTORY_UNREADABLE),
+    (ReplicaError, Problem.REPLICA_FAILED),
     (TaskModelError, Problem.TEXT_REFUSED),
     (PairingCodeError, Problem.PAIRING_CODE_INVALID),
     (UrlError, Problem.URL_INVALID),

@@ -213,9 +213,16 @@ class Problem(Enum):
         "Update tcsync on this computer; report it if that does not help.",
         ExitCode.CREDENTIALS,
     )
-    HISTORY_SLOW = (
-        "Fetching the data from {url} took too long.",
-        "Try again on a faster connection.",
+    HISTORY_ENDLESS = (
+        "The server has sent {operations} changes and does not come to an end.",
+        "Check that the URL is that of your sync server.",
+        ExitCode.SERVER,
+    )
+    HISTORY_BEGINNING_GONE = (
+        "The beginning of the history has been removed from the server, and no snapshot covers it, so no new computer can "
+        "receive it.",
+        "Run `tcsync rotate` on a computer that is up to date: it begins a new history with all tasks, which this "
+        "computer can join.",
         ExitCode.SERVER,
     )
     HISTORY_EMPTY = (
@@ -234,7 +241,7 @@ class Problem(Enum):
     HISTORY_REPLACED = (
         "The data of the client ID {client_id} was removed from the server while the task was being added: "
         "the task has begun a new history.",
-        "Ask the server's operator; `tcsync setup --replace --fresh-replica` lets a computer join with all its tasks.",
+        "Ask the server's operator; `tcsync doctor --repair` lets a computer join with all its tasks.",
         ExitCode.SERVER,
     )
     PAIRING_CODE_INVALID = (
@@ -303,7 +310,7 @@ class Problem(Enum):
     SYNC_GONE = (
         "`task sync` failed with 410: the last version that this computer has synced is not in the server's history.",
         "It has synced with another history, or was away too long. "
-        "`tcsync setup --replace --fresh-replica` exports its tasks and joins the history with all of them.",
+        "`tcsync doctor --repair` joins the history with all of its tasks.",
         ExitCode.TASKWARRIOR,
     )
     SYNC_WRONG_SECRET = (
@@ -335,7 +342,7 @@ class Problem(Enum):
     )
     SYNC_DIVERGED = (
         "`task sync` failed: this computer's replica and the server's history have diverged.",
-        "`tcsync setup --replace --fresh-replica` exports the tasks of this computer and joins with all of them.",
+        "`tcsync doctor --repair` joins the server's history with all tasks of this computer.",
         ExitCode.TASKWARRIOR,
     )
     SYNC_HALF_DONE = (
@@ -394,30 +401,42 @@ class Problem(Enum):
     REPLICA_SYNCED_ELSEWHERE = (
         "This computer has already synced with another history. Pointed at this one as it is, it would send only "
         "later changes, and its earlier tasks would be missing on other computers.",
-        "Continue with --fresh-replica: tasks are exported, the old data directory's content is kept aside, "
-        "and everything is imported into a fresh one.",
+        "Run the setup again when the server can be reached: it merges the tasks with those of the history.",
         ExitCode.REFUSED,
     )
     REPLICA_GONE = (
         "The last version that this computer has synced is not in the server's history; `task sync` fails with 410.",
         "It has synced with another history, or was away so long that the server has removed that version. "
-        "`tcsync setup --replace --fresh-replica` keeps all tasks.",
+        "`tcsync doctor --repair` joins the history with all tasks of this computer.",
         ExitCode.CHECK_FAILED,
     )
     HISTORY_LOST = (
         "This computer has synced before, but the server has no data for its client ID.",
         "The server was emptied, or another client ID is set: ask its operator. "
-        "`tcsync setup --replace --fresh-replica` begins a new history with all tasks.",
+        "`tcsync doctor --repair --first-computer` begins a new history with all tasks.",
         ExitCode.CHECK_FAILED,
     )
-    EXCHANGE_FAILED = (
-        "The tasks could not be carried over into a fresh data directory: {detail}. The old one is in place again.",
-        "The export is in {export}; compare it with `task export` and report the difference.",
+    REPLICA_FAILED = (
+        "This computer's replica could not be changed: {detail}.",
+        "Close other programs that use Taskwarrior's data, make room if the disk is full, and run the command again; "
+        "nothing was changed.",
         ExitCode.REFUSED,
     )
+    JOINED_NOT_CONFIGURED = (
+        "This computer's tasks have joined the history, and then the settings could not be written: {detail}",
+        "Correct that, and run `tcsync setup` again with the same answers. Nothing is lost; the data as it was before is "
+        "in {path}.",
+        ExitCode.TASKRC,
+    )
+    SETUP_UNFINISHED = (
+        "A `tcsync {command}` of {started} was ended in the middle, by a crash or a kill.",
+        "Run it again with the same answers, which finishes it. Nothing is lost; the data as it was before is in {path}.",
+        ExitCode.CHECK_FAILED,
+    )
     READ_BACK_DIFFERS = (
-        "After the sync the server has {remote} tasks and this computer {local}; they should be the same.",
-        "Run `tcsync doctor`; if another computer is syncing right now, that is the reason.",
+        "The server and this computer do not have the same tasks: {differences}.",
+        "If another computer is syncing right now, that is the reason: run `tcsync doctor` in a minute. "
+        "`tcsync doctor --repair` makes them the same.",
         ExitCode.CHECK_FAILED,
     )
     CLOCK_WRONG = (

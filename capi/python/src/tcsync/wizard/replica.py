@@ -1,33 +1,14 @@
-"""A replica's own file, read without changing it: its position, its unsent changes, and its tasks.
-
-Taskwarrior 3 keeps a replica in taskchampion.sqlite3 in the data directory. The parts that are used here:
-
-    sync_meta   (key, value)    'base_version': the last version that this replica has, absent before the first sync
-    operations  (data, synced)  JSON, or the text "UndoPoint"; synced 0: not sent yet
-    tasks       (uuid, data)    JSON of one task's properties
-    version     (major, minor)  since TaskChampion 2; other formats than major 0 are unknown
-
-Any other file gives ReplicaUnreadable: nothing is guessed.
-"""
+"""This computer's replica at one moment, read without changing it: Taskwarrior's database stays as it is, whatever
+release has made it."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 from uuid import UUID
 
-from tcsync import NIL_VERSION
-
-DATABASE = "taskchampion.sqlite3"
-#: The database, and the files that SQLite may keep beside it.
-DATABASE_FILES = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
-
-_BUSY_TIMEOUT_S = 5.0
-_COLUMNS = {"sync_meta": {"key", "value"}, "operations": {"data", "synced"}, "tasks": {"uuid", "data"}}
+from tcsync import NIL_VERSION, Replica, ReplicaError, ReplicaFault, UndoPoint
 
 
 class ReplicaUnreadable(Exception):
@@ -35,11 +16,13 @@ class ReplicaUnreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Replica:
+class LocalReplica:
     """The state of a replica at one moment. A computer on which Taskwarrior never ran has an empty one."""
 
     base_version: UUID = NIL_VERSION
     unsent_operations: int = 0
+    #: The tasks that the unsent operations change.
+    unsent_tasks: frozenset[UUID] = frozenset()
     tasks: Mapping[UUID, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     @property
@@ -47,43 +30,18 @@ class Replica:
         return self.base_version != NIL_VERSION
 
 
-def read_replica(data_directory: Path) -> Replica:
+def read_replica(data_directory: Path) -> LocalReplica:
     """The replica in a data directory; an empty one if there is none. ReplicaUnreadable for an unknown format."""
-    path = data_directory / DATABASE
     try:
-        if not path.exists():
-            return Replica()
-        return _read(path)
-    except (OSError, sqlite3.Error) as error:
-        raise ReplicaUnreadable(f"{path} cannot be read: {error}") from None
-    except (ValueError, TypeError, AttributeError):
-        raise ReplicaUnreadable(f"{path} has content that TaskChampion does not write") from None
-
-
-def _read(path: Path) -> Replica:
-    database = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)
-    try:
-        database.execute("BEGIN")  # All reads are of one moment.
-        _check_format(path, database)
-        base = database.execute("SELECT value FROM sync_meta WHERE key = 'base_version'").fetchone()
-        unsent = database.execute("""SELECT count(*) FROM operations WHERE NOT synced AND data <> '"UndoPoint"'""")
-        tasks = database.execute("SELECT uuid, data FROM tasks")
-        return Replica(
-            UUID(base[0]) if base else NIL_VERSION,
-            int(unsent.fetchone()[0]),
-            {UUID(identifier): dict(json.loads(data)) for identifier, data in tasks},
-        )
-    finally:
-        database.close()
-
-
-def _check_format(path: Path, database: sqlite3.Connection) -> None:
-    for table, wanted in _COLUMNS.items():
-        found = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
-        if not wanted <= found:
-            lacking = ", ".join(sorted(wanted - found))
-            raise ReplicaUnreadable(f"{path} has an unknown format: table {table} lacks {lacking}")
-    if database.execute("PRAGMA table_info(version)").fetchall():
-        major, minor = database.execute("SELECT major, minor FROM version").fetchone()
-        if major != 0:
-            raise ReplicaUnreadable(f"{path} has format {major}.{minor}, which is newer than the known ones")
+        with Replica.copy_of(data_directory) as copy:
+            pending = [operation for operation in copy.pending_operations() if not isinstance(operation, UndoPoint)]
+            return LocalReplica(
+                copy.state().base_version_id,
+                len(pending),
+                frozenset(operation.task_id for operation in pending),
+                copy.tasks(),
+            )
+    except ReplicaError as error:
+        if error.fault is ReplicaFault.REPLICA_MISSING:
+            return LocalReplica()
+        raise ReplicaUnreadable(str(error).rstrip(". ")) from None

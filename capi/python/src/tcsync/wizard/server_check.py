@@ -12,17 +12,17 @@ from tcsync import (
     NIL_VERSION,
     Credentials,
     Gone,
-    History,
     Probe,
     ProbeKind,
     RemoteServer,
     Replica,
     UpToDate,
-    fetch_history,
 )
 
+from .console import Console
 from .diagnosis import errors_as_findings
 from .findings import Problem
+from .received_history import ReceivedHistory
 
 #: A history without a task: its first version creates the client, so that another computer can check the secret.
 _EMPTY_SEGMENT = b'{"operations":[]}'
@@ -81,16 +81,22 @@ class ServerCheck:
             raise Problem.REMOTE_NOT_ALLOWED.stop(url=self._credentials.url, client_id=self._credentials.client_id)
         return probe
 
-    def history(self) -> History:
-        """All of the client's data, fetched and unsealed; it may be empty."""
+    def history(self, console: Console | None = None) -> ReceivedHistory:
+        """All of the client's data, received; it may be empty. To be closed by the caller, before this."""
         self.probe()
-        with self.findings():
-            return fetch_history(self.remote)
+        history = ReceivedHistory(self, console)
+        try:
+            history.receive()
+        except BaseException:
+            history.replica.close()
+            raise
+        return history
 
-    def existing_history(self) -> History:
+    def existing_history(self, console: Console | None = None) -> ReceivedHistory:
         """The data of a client that has some; otherwise CommandStopped."""
-        history = self.history()
+        history = self.history(console)
         if history.is_empty:
+            history.replica.close()
             raise Problem.HISTORY_EMPTY.stop(client_id=self._credentials.client_id)
         return history
 
@@ -98,11 +104,11 @@ class ServerCheck:
         """Lets an empty replica receive everything; sends nothing. CommandStopped also for a client without data."""
         self.probe()
         with self.findings():
-            replica.sync(self.remote, avoid_snapshots=True)
+            replica.sync(self.remote, receive_only=True)
         if replica.state().base_version_id == NIL_VERSION:
             raise Problem.HISTORY_EMPTY.stop(client_id=self._credentials.client_id)
 
-    def position(self, base_version: UUID, history: History) -> ReplicaPosition:
+    def position(self, base_version: UUID, history: ReceivedHistory) -> ReplicaPosition:
         """The position of a replica with that base version."""
         if base_version == NIL_VERSION:
             return ReplicaPosition.UP_TO_DATE if history.is_empty else ReplicaPosition.BEHIND

@@ -23,14 +23,14 @@ from .interrupts import interrupts_deferred
 
 OLDEST_VERSION = (3, 1)
 HANGING_VERSIONS = ("3.4.1",)
+#: The first release with a TaskChampion that keeps synced operations, and marks them.
+KEEPS_SYNCED_VERSION = (3, 2)
 
 LOCAL_TIMEOUT_S = 30.0
 #: A sync may carry years of tasks, and Taskwarrior itself waits up to a minute for each answer.
 SYNC_TIMEOUT_FACTOR = 10
 
 _WITHOUT_QUESTIONS = ("rc.confirmation=off", "rc.recurrence.confirmation=no", "rc.bulk=0", "rc.color=off")
-# Hooks create and change nothing, and tasks keep their numbers, while tasks are only read or carried over.
-_AS_IS = ("rc.verbose=nothing", "rc.gc=0", "rc.recurrence=0", "rc.hooks=0", "rc.context=")
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?\S*")
 _SENT = re.compile(r"Sent (\d+) local operations? to the server")
 _STATUS = re.compile(r"responded with (\d{3})")
@@ -68,17 +68,11 @@ class Taskwarrior:
     def __str__(self) -> str:
         return f"Taskwarrior {self.version} at {self.path}"
 
-    def export(self) -> str:
-        """All tasks of any status, as Taskwarrior's own JSON."""
-        done = self._checked(*_AS_IS, "rc.json.array=1", "export")
-        try:
-            json.loads(done.stdout)
-        except ValueError:
-            raise Problem.TASK_OUTPUT_UNKNOWN.stop(command=done.command, detail=done.stdout[:80]) from None
-        return done.stdout
-
-    def import_file(self, path: Path) -> None:
-        self._checked(*_AS_IS, "import", str(path), timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
+    @property
+    def keeps_synced_operations(self) -> bool:
+        """Whether it knows which operations of the database have been synced. An earlier one would send them again."""
+        major, minor = (int(part) for part in self.version.split(".")[:2])
+        return (major, minor) >= KEEPS_SYNCED_VERSION
 
     def sync(self) -> int:
         """Runs `task sync`; returns the number of operations that it reports as sent. CommandStopped has the reason of
@@ -88,12 +82,6 @@ class Taskwarrior:
             raise CommandStopped(explain_sync(done))
         sent = _SENT.search(done.stdout)
         return int(sent[1]) if sent else 0
-
-    def _checked(self, *arguments: str, timeout_s: float | None = None) -> TaskRun:
-        done = self._run(*arguments, timeout_s=timeout_s)
-        if done.status != 0:
-            raise Problem.TASK_FAILS.stop(command=done.command, status=done.status, detail=done.complaint)
-        return done
 
     def _run(self, *arguments: str, timeout_s: float | None = None) -> TaskRun:
         environment = {**os.environ, "TASKRC": str(self._taskrc)}

@@ -68,7 +68,6 @@ class Answers:
     connection: ConnectionOptions
     replace: bool | None
     merge: bool | None
-    fresh_replica: bool
     save_unverified: bool
     dry_run: bool
     qr: bool

@@ -147,16 +147,15 @@ class Conversation:
         if not wanted:
             raise Problem.DECLINED.stop()
 
-    def offer_fresh_replica(self, local: str) -> None:
-        """Offers the safe way out of another history. CommandStopped when it is not wanted."""
-        reason = Problem.REPLICA_SYNCED_ELSEWHERE.finding()
-        if self._answers.fresh_replica:
-            return
-        if not self._asker.is_interactive:
-            raise CommandStopped(reason)
-        self.console.line(texts.FRESH_REPLICA_OFFER.format(reason=reason.text, local=local))
-        if not self._asker.confirm(texts.FRESH_REPLICA, default=False, flag="--fresh-replica"):
-            raise CommandStopped(reason)
+    def begin_again(self, local: str) -> None:
+        """Explains the move of a computer that has synced elsewhere to a new history. CommandStopped when it is not
+        wanted."""
+        self.console.line(texts.BEGIN_AGAIN.format(local=local))
+        wanted = self._answers.merge
+        if wanted is None:
+            wanted = self._asker.confirm(texts.BEGIN_AGAIN_QUESTION, default=False, flag="--merge or --no-merge")
+        if not wanted:
+            raise Problem.DECLINED.stop()
 
     def after_failure(
         self, finding: Finding, computer: Computer, *, may_save: bool, may_ask_again: bool

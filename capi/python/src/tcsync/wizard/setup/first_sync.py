@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tcsync import Credentials
-
+from ..comparison import Differences, compare
 from ..computer import ThisComputer
 from ..console import Console
 from ..findings import CommandStopped, Finding, Problem
-from ..replica import Replica
+from ..received_history import ReceivedHistory
 from ..server_check import ConnectionOptions, ServerCheck
 from . import texts
 from .outcome import count_tasks, describe_counts
@@ -29,27 +28,24 @@ class FirstSync:
 
 def first_sync(
     computer: ThisComputer,
-    credentials: Credentials,
+    server: ServerCheck,
     connection: ConnectionOptions,
     console: Console,
     *,
-    is_first_computer: bool,
+    history: ReceivedHistory | None,
 ) -> FirstSync:
-    """Syncs, reads back, and reports both. CommandStopped when `task sync` itself fails."""
+    """Syncs, reads back, and reports both. CommandStopped when `task sync` itself fails. `history` is what was received
+    of it before; None for the first computer of a new one."""
     before = computer.replica()
     console.line(texts.SYNCING)
-    if is_first_computer and before.unsent_operations == 0:
+    if history is None and before.unsent_operations == 0:
         # Without a version the server would not know the client, and the other computer could not check the secret.
-        with ServerCheck(credentials, connection) as server:
-            server.begin_history()
-    try:
-        sent_operations = computer.taskwarrior.sync()
-    except CommandStopped as stop:
-        raise CommandStopped(_refined(stop.finding, connection)) from None
+        server.begin_history()
+    sent_operations = _sync(computer, connection)
     after = computer.replica()
     received = len(after.tasks.keys() - before.tasks.keys())
     console.done(texts.SYNCED.format(sent=sent_operations, received=received))
-    tasks, finding = _read_back(credentials, connection, after)
+    tasks, finding = _read_back(computer, server, history, connection)
     if tasks is not None and finding is None:
         console.done(texts.READ_BACK.format(tasks=describe_counts(tasks)))
     elif finding is not None:
@@ -57,19 +53,42 @@ def first_sync(
     return FirstSync(sent_operations, received, tasks, finding)
 
 
-def _read_back(
-    credentials: Credentials, connection: ConnectionOptions, local: Replica
-) -> tuple[dict[str, int] | None, Finding | None]:
-    """The server's data, fetched and unsealed, compared with this computer's."""
+def _sync(computer: ThisComputer, connection: ConnectionOptions) -> int:
     try:
-        with ServerCheck(credentials, connection) as server:
-            remote = server.history()
+        return computer.taskwarrior.sync()
+    except CommandStopped as stop:
+        raise CommandStopped(_refined(stop.finding, connection)) from None
+
+
+def _read_back(
+    computer: ThisComputer, server: ServerCheck, history: ReceivedHistory | None, connection: ConnectionOptions
+) -> tuple[dict[str, int] | None, Finding | None]:
+    """The server's data, received and unsealed, compared with this computer's."""
+    try:
+        if history is not None:
+            return _compare(computer, history, connection)
+        with server.history() as fresh:
+            return _compare(computer, fresh, connection)
     except CommandStopped as stop:
         return None, stop.finding
-    tasks = count_tasks(remote.tasks.values())
-    if remote.tasks.keys() == local.tasks.keys():
-        return tasks, None
-    return tasks, Problem.READ_BACK_DIFFERS.finding(remote=len(remote.tasks), local=len(local.tasks))
+
+
+def _compare(
+    computer: ThisComputer, history: ReceivedHistory, connection: ConnectionOptions
+) -> tuple[dict[str, int], Finding | None]:
+    differences = differences_from(computer, history)
+    if differences:  # Another computer may have synced between the two looks.
+        _sync(computer, connection)
+        differences = differences_from(computer, history)
+    tasks = count_tasks(history.tasks.values())
+    return tasks, Problem.READ_BACK_DIFFERS.finding(differences=differences) if differences else None
+
+
+def differences_from(computer: ThisComputer, history: ReceivedHistory) -> Differences:
+    """Receives what is new on the server, and compares it with this computer's tasks."""
+    history.receive()
+    local = computer.replica()
+    return compare(history.tasks, local.tasks, local.unsent_tasks)
 
 
 def _refined(finding: Finding, connection: ConnectionOptions) -> Finding:

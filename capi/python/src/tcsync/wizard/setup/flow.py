@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TypeVar
 
-from tcsync import Credentials, History, Probe
+from tcsync import Credentials, Probe, Replica
 
 from ..computer import TaskProgram, ThisComputer
 from ..console import Console
 from ..exit_codes import ExitCode
 from ..findings import CommandStopped, Problem
+from ..join import Joined, catch_up, describe
 from ..keyring_copy import KeyringError, store
-from ..replica import Replica
+from ..received_history import ReceivedHistory
+from ..replica import LocalReplica
 from ..server_check import ReplicaPosition, ServerCheck
 from . import texts
 from .answers import Answers, ServerKind
@@ -22,6 +26,15 @@ from .first_sync import first_sync
 from .outcome import Outcome, describe_tasks
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """Credentials that the server confirms. `history` is what it has of them: None for the first computer of a new
+    one."""
+
+    server: ServerCheck
+    history: ReceivedHistory | None
 
 
 class Setup:
@@ -36,6 +49,10 @@ class Setup:
         self.outcome = Outcome()
 
     def run(self) -> None:
+        with ExitStack() as self._open:
+            self._run()
+
+    def _run(self) -> None:
         self._answers.check()
         self._computer = ThisComputer(self._program)
         self.outcome.taskrc = self._computer.taskrc_path
@@ -62,7 +79,7 @@ class Setup:
         if not others and not computer.own_settings():
             return False
         given = self._conversation.given_credentials()
-        if given is not None and computer.is_configured_with(given) and not self._answers.fresh_replica:
+        if given is not None and computer.is_configured_with(given):
             return self._keeps_same(given)
         heading = texts.CONFIGURED if configured else texts.CONFIGURED_HALF
         heading = texts.CONFIGURED_ELSE if others else heading
@@ -115,11 +132,11 @@ class Setup:
             return Credentials.generate(self._conversation.url(chosen[0]))
 
         may_ask_again = self._answers.server is None and self._answers.server_url is None
-        credentials, probe = self._enter_and_check(generate, self._probe, may_ask_again=may_ask_again)
+        credentials, confirmed = self._enter_and_check(generate, self._probe, may_ask_again=may_ask_again)
         replica = self._computer.replica()
         if replica.has_synced:
-            self._conversation.offer_fresh_replica(describe_tasks(replica.tasks))
-        self._apply(credentials, replica, fresh_replica=replica.has_synced, verified=probe is not None)
+            self._conversation.begin_again(describe_tasks(replica.tasks))
+        self._apply(credentials, replica, confirmed, joins=replica.has_synced)
         if self.outcome.result in ("done", "unverified"):
             self._conversation.show_credentials(credentials)
 
@@ -128,25 +145,24 @@ class Setup:
             return self._conversation.credentials(kind)
 
         may_ask_again = not self._answers.gives_credentials
-        credentials, history = self._enter_and_check(enter, self._fetch, may_ask_again=may_ask_again)
+        credentials, confirmed = self._enter_and_check(enter, self._fetch, may_ask_again=may_ask_again)
         replica = self._computer.replica()
-        belongs = self._belongs(credentials, replica, history) and not self._answers.fresh_replica
-        fresh_replica = replica.has_synced and not belongs
-        local = describe_tasks(replica.tasks)
-        if fresh_replica:
-            self._conversation.offer_fresh_replica(local)
-        if replica.tasks and not belongs:
-            self._conversation.merge(local)
-        self._apply(credentials, replica, fresh_replica=fresh_replica, verified=history is not None)
+        joins = bool(replica.tasks or replica.has_synced) and not self._belongs(credentials, replica, confirmed)
+        if joins and confirmed is None and replica.has_synced:
+            # Its tasks can join a history only when that can be received.
+            raise Problem.REPLICA_SYNCED_ELSEWHERE.stop()
+        if joins and replica.tasks:
+            self._conversation.merge(describe_tasks(replica.tasks))
+        self._apply(credentials, replica, confirmed, joins=joins and confirmed is not None)
 
-    def _belongs(self, credentials: Credentials, replica: Replica, history: History | None) -> bool:
-        """Whether this replica already belongs to that history."""
+    def _belongs(self, credentials: Credentials, replica: LocalReplica, confirmed: Confirmed | None) -> bool:
+        """Whether this replica already belongs to that history, so that `task sync` continues it."""
         if not replica.has_synced:
             return False
-        if history is None:
+        if confirmed is None or confirmed.history is None:
             return self._computer.is_configured_with(credentials)
-        with ServerCheck(credentials, self._connection) as server:
-            return server.position(replica.base_version, history) is not ReplicaPosition.GONE
+        position = confirmed.server.position(replica.base_version, confirmed.history)
+        return position is not ReplicaPosition.GONE
 
     # Before any change
 
@@ -170,68 +186,95 @@ class Setup:
             if chosen is AfterFailure.ENTER_AGAIN:
                 credentials = get(True)
 
-    def _probe(self, credentials: Credentials) -> Probe:
+    def _probe(self, credentials: Credentials) -> Confirmed:
         self._console.line(texts.CHECKING.format(url=credentials.url))
-        with ServerCheck(credentials, self._connection) as server:
-            probe = server.probe()
+        server = self._open.enter_context(ServerCheck(credentials, self._connection))
+        self._describe_server(server.probe())
+        return Confirmed(server, None)
+
+    def _describe_server(self, probe: Probe) -> None:
         found = texts.SERVER_FOUND.format(name=probe.server_name)
         self._console.done(found if probe.server_name else texts.SERVER_FOUND_NAMELESS)
-        return probe
 
-    def _fetch(self, credentials: Credentials) -> History:
+    def _fetch(self, credentials: Credentials) -> Confirmed:
         self._console.line(texts.FETCHING.format(url=credentials.url))
-        with ServerCheck(credentials, self._connection) as server:
-            history = server.existing_history()
+        server = self._open.enter_context(ServerCheck(credentials, self._connection))
+        history = self._open.enter_context(server.existing_history(self._console))
         self._console.done(texts.MATCH.format(tasks=describe_tasks(history.tasks)))
-        return history
+        return Confirmed(server, history)
 
     # The changes
 
-    def _apply(self, credentials: Credentials, replica: Replica, *, fresh_replica: bool, verified: bool) -> None:
+    def _apply(
+        self, credentials: Credentials, replica: LocalReplica, confirmed: Confirmed | None, *, joins: bool
+    ) -> None:
         self.outcome.credentials = credentials
         if self._answers.dry_run:
-            self._describe_changes(credentials, replica, fresh_replica=fresh_replica)
+            self._describe_changes(credentials, replica, joins=joins)
             return
         with SetupChanges(self._computer) as changes:
-            self._write(changes, credentials, replica, fresh_replica=fresh_replica)
-            if verified:
-                verified = self._sync(changes, credentials)
-        if not verified:
+            is_verified = self._write_and_sync(changes, credentials, replica, confirmed, joins=joins)
+        if not is_verified:
             self.outcome.result, self.outcome.exit_code = "unverified", ExitCode.UNVERIFIED
             self._console.note(texts.UNVERIFIED)
         elif self.outcome.computer == "second":
             self._console.line(texts.SECOND_DONE)
         self._copy_to_keyring(credentials)
 
-    def _write(self, changes: SetupChanges, credentials: Credentials, replica: Replica, *, fresh_replica: bool) -> None:
-        edit = changes.configure(credentials)
+    def _write_and_sync(
+        self,
+        changes: SetupChanges,
+        credentials: Credentials,
+        replica: LocalReplica,
+        confirmed: Confirmed | None,
+        *,
+        joins: bool,
+    ) -> bool:
+        """False when there is nothing to sync with yet, or the sync has failed and the settings are kept for later."""
+        if not joins or confirmed is None:
+            self._write(changes, credentials, None)
+        elif confirmed.history is None:
+            with Replica.in_memory() as nothing:
+                self._write(changes, credentials, nothing)
+        else:
+            caught_up = replica.has_synced and catch_up(self._computer, confirmed.server, self._connection)
+            if caught_up:
+                self._console.done(texts.CAUGHT_UP)
+            self._write(changes, credentials, None if caught_up else confirmed.history.replica)
+        return confirmed is not None and self._sync(changes, confirmed)
+
+    def _write(self, changes: SetupChanges, credentials: Credentials, history: Replica | None) -> None:
+        edit, joined = changes.apply(credentials, history)
+        if joined is not None:
+            self._report(joined)
         self.outcome.changed, self.outcome.backup = edit.changed, edit.backup
         if edit.changed:
             text = texts.CREATED if edit.created else texts.WRITTEN
             self._console.done(text.format(path=self._computer.taskrc_path))
         if edit.backup is not None:
             self._console.line(texts.BACKUP.format(path=edit.backup))
-        if fresh_replica:
-            self.outcome.kept_aside = changes.make_fresh_replica()
-            tasks = describe_tasks(replica.tasks)
-            self._console.done(texts.FRESH_REPLICA_DONE.format(tasks=tasks, path=self.outcome.kept_aside))
 
-    def _sync(self, changes: SetupChanges, credentials: Credentials) -> bool:
+    def _report(self, joined: Joined) -> None:
+        self.outcome.kept_aside, self.outcome.join = joined.kept_aside, joined.report
+        first, *rest = describe(joined.report, self._computer.replica().tasks)
+        self._console.done(first)
+        for line in rest:
+            self._console.line(line)
+        self._console.line(texts.KEPT_ASIDE.format(path=joined.kept_aside))
+
+    def _sync(self, changes: SetupChanges, confirmed: Confirmed) -> bool:
         """The first sync and its check. False when one of them failed, and the settings are kept for later."""
-        computer = self.outcome.computer or "first"
         while True:
             try:
                 with changes.syncing():
                     done = first_sync(
-                        self._computer,
-                        credentials,
-                        self._connection,
-                        self._console,
-                        is_first_computer=computer == "first",
+                        self._computer, confirmed.server, self._connection, self._console, history=confirmed.history
                     )
                 break
             except CommandStopped as stop:
-                chosen = self._conversation.after_failure(stop.finding, computer, may_save=True, may_ask_again=False)
+                chosen = self._conversation.after_failure(
+                    stop.finding, self.outcome.computer or "first", may_save=True, may_ask_again=False
+                )
                 if chosen is AfterFailure.SAVE:
                     self.outcome.findings = [stop.finding]
                     return False
@@ -243,7 +286,7 @@ class Setup:
             self.outcome.exit_code = done.finding.exit_code
         return done.tasks is not None
 
-    def _describe_changes(self, credentials: Credentials, replica: Replica, *, fresh_replica: bool) -> None:
+    def _describe_changes(self, credentials: Credentials, replica: LocalReplica, *, joins: bool) -> None:
         self.outcome.result = "dry-run"
         path = self._computer.taskrc_path
         self._console.line(texts.DRY_RUN)
@@ -252,8 +295,8 @@ class Setup:
         for name, value in self._computer.changes(credentials).items():
             text = texts.WOULD_REMOVE if value is None else texts.WOULD_SET
             self._console.line(text.format(name=name, value=value, path=path))
-        if fresh_replica:
-            self._console.line(texts.WOULD_MAKE_FRESH_REPLICA.format(tasks=describe_tasks(replica.tasks)))
+        if joins:
+            self._console.line(texts.WOULD_JOIN.format(tasks=describe_tasks(replica.tasks)))
         self._console.line(texts.WOULD_SYNC)
 
     def _copy_to_keyring(self, credentials: Credentials) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from tcsync import Credentials, encode_pairing_code
+from tcsync import Credentials, JoinReport, encode_pairing_code
 
 from ..exit_codes import ExitCode
 from ..findings import Finding
@@ -36,6 +36,12 @@ def describe_tasks(tasks: Mapping[UUID, Mapping[str, str]]) -> str:
     return describe_counts(count_tasks(tasks.values()))
 
 
+def join_as_json(report: JoinReport) -> dict[str, int]:
+    """The numbers of a join, for --json."""
+    numbers = {name: value for name, value in vars(report).items() if isinstance(value, int)}
+    return {**numbers, "doubtful": len(report.doubtful)}
+
+
 @dataclass
 class Outcome:
     """Filled in as the setup goes on."""
@@ -48,6 +54,7 @@ class Outcome:
     changed: bool = False
     backup: Path | None = None
     kept_aside: Path | None = None
+    join: JoinReport | None = None
     sent_operations: int | None = None
     received_tasks: int | None = None
     tasks: dict[str, int] | None = None
@@ -70,6 +77,7 @@ class Outcome:
             "changed": self.changed,
             "backup": self.backup and str(self.backup),
             "kept_aside": self.kept_aside and str(self.kept_aside),
+            "join": self.join and join_as_json(self.join),
             "sent_operations": self.sent_operations,
             "received_tasks": self.received_tasks,
             "tasks": self.tasks,

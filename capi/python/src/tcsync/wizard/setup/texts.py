@@ -29,15 +29,20 @@ KEPT_UNVERIFIED = "Kept as it is. It has not synced yet: `tcsync doctor` finishe
 SAME = "The same settings are already there; nothing was changed."
 
 MERGING = (
-    "This computer already has {local}. Syncing merges them with those from the server.\n"
-    "Afterwards every computer has all of both, and nothing is deleted. It cannot be undone with `task undo`."
+    "This computer already has {local}. They are merged with those on the server, property by property: the later change "
+    "wins.\n"
+    "Afterwards every computer has all of both. It cannot be undone with `task undo`; a copy of this computer's data as "
+    "it is now is kept."
 )
 MERGE = "Merge the tasks of this computer with those on the server?"
-FRESH_REPLICA_OFFER = (
-    "{reason}\nThe safe way: export all {local}, keep the old data aside, and import everything into a fresh replica."
+BEGIN_AGAIN = (
+    "This computer has synced with another history before. It can begin a new one with all its {local}; computers with "
+    "the other history do not see it until they are set up with the new pairing code, too.\n"
+    "A copy of this computer's data as it is now is kept."
 )
-FRESH_REPLICA = "Do that?"
-FRESH_REPLICA_DONE = "Carried over {tasks}; the old data and the export are in {path}."
+BEGIN_AGAIN_QUESTION = "Begin a new history with them?"
+KEPT_ASIDE = "This computer's data as it was before is in {path}."
+CAUGHT_UP = "This computer had not seen the last changes of its old history; it has them now, and the new one continues it."
 
 WRITTEN = "Taskwarrior is configured in {path}."
 CREATED = "Taskwarrior is configured in {path}, which is new."
@@ -57,7 +62,7 @@ DRY_RUN = "Dry run: nothing was changed. It would"
 WOULD_CREATE = "- create {path}, readable by you only"
 WOULD_SET = "- set {name} to {value} in {path}"
 WOULD_REMOVE = "- remove {name} from {path}"
-WOULD_MAKE_FRESH_REPLICA = "- carry {tasks} over into a fresh replica"
+WOULD_JOIN = "- merge {tasks} of this computer with those on the server, and keep a copy of its data as it is"
 WOULD_SYNC = "- run `task sync`, and read the server's data back"
 
 CREDENTIALS_HEADING = "Your credentials, for every computer of yours:"

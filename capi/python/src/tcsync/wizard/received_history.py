@@ -1,0 +1,90 @@
+"""A client's history as a new computer receives it: into an empty replica in memory, with progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from tcsync import NIL_VERSION, Replica, SyncError, SyncFault, SyncProgress
+
+from .findings import Problem
+
+if TYPE_CHECKING:
+    from .console import Console
+    from .server_check import ServerCheck
+
+#: More than any person's history. A server that never comes to an end would otherwise fill the memory.
+OPERATIONS_MAX = 5_000_000
+#: Seconds before the first line of progress: what is quicker needs none.
+_QUIET_S = 1.0
+
+
+class ReceivedHistory:
+    """A context manager. `receive` can be called again, and then receives only what is new."""
+
+    def __init__(self, server: ServerCheck, console: Console | None = None) -> None:
+        self._server = server
+        self._console = console
+        self._tasks: Mapping[UUID, Mapping[str, str]] | None = None
+        #: It has all that was received, and nothing to send.
+        self.replica = Replica.in_memory()
+
+    def __enter__(self) -> ReceivedHistory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.replica.close()
+
+    def receive(self) -> None:
+        """Receives what there is. CommandStopped for a failure, and for a history that no new computer can receive."""
+        self._tasks = None
+        progress = SyncProgressLine(self._console)
+        with self._server.findings():
+            try:
+                self.replica.sync(self._server.remote, receive_only=True, progress=progress.show)
+            except SyncError as error:
+                if error.fault is not SyncFault.HISTORY_GONE:
+                    raise
+                raise Problem.HISTORY_BEGINNING_GONE.stop() from None
+            finally:
+                progress.end()
+
+    @property
+    def latest_version_id(self) -> UUID:
+        """NIL_VERSION for a client without a history."""
+        return self.replica.state().base_version_id
+
+    @property
+    def is_empty(self) -> bool:
+        return self.latest_version_id == NIL_VERSION
+
+    @property
+    def tasks(self) -> Mapping[UUID, Mapping[str, str]]:
+        """Every task, completed and deleted ones included."""
+        if self._tasks is None:
+            self._tasks = self.replica.tasks()
+        return self._tasks
+
+
+class SyncProgressLine:
+    """Shows the progress of a sync of the engine's in one line of a terminal, if it takes its time."""
+
+    def __init__(self, console: Console | None) -> None:
+        self._console = console
+        self._begin = time.monotonic()
+
+    def show(self, progress: SyncProgress) -> None:
+        if progress.received_operations > OPERATIONS_MAX:
+            raise Problem.HISTORY_ENDLESS.stop(operations=progress.received_operations)
+        if self._console is None or time.monotonic() - self._begin < _QUIET_S:
+            return
+        if progress.operations_to_send or progress.sent_operations:
+            self._console.progress(f"{progress.sent_operations} changes sent, {progress.operations_to_send} to go ...")
+        else:
+            self._console.progress(f"{progress.received_versions} versions received ...")
+
+    def end(self) -> None:
+        if self._console is not None:
+            self._console.end_progress()

@@ -1,0 +1,30 @@
+"""Puts a computer right whose tasks are not those of the server's history, or whose replica cannot continue it: it joins
+the history with all of its tasks, as the setup of a further computer does."""
+
+from __future__ import annotations
+
+from tcsync import Replica
+
+from . import unfinished
+from .computer import ThisComputer
+from .console import Console
+from .interrupts import interrupts_deferred
+from .join import describe, join_history
+from .received_history import ReceivedHistory
+from .setup import texts
+
+
+def repair(computer: ThisComputer, history: ReceivedHistory | None, console: Console, *, command: str) -> None:
+    """Joins the history, or begins a new one with None. `task sync` sends what this computer has alone."""
+    with interrupts_deferred():
+        if history is not None:
+            joined = join_history(computer, history.replica, command=command)
+        else:
+            with Replica.in_memory() as nothing:
+                joined = join_history(computer, nothing, command=command)
+        unfinished.end(computer.taskrc.data_location)
+    first, *rest = describe(joined.report, computer.replica().tasks)
+    console.done(first)
+    for line in rest:
+        console.line(line)
+    console.line(texts.KEPT_ASIDE.format(path=joined.kept_aside))

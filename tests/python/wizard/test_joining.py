@@ -1,0 +1,288 @@
+"""A computer with tasks joins a history, with the real Taskwarrior. If one of these fails, edits are lost on all
+computers of a person, or a computer cannot join at all."""
+
+import json
+import signal
+import subprocess
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import admin
+import pytest
+
+from tcsync import Create, RemoteServer, Replica, Update, decode_pairing_code
+
+TESTDATA = Path(__file__).resolve().parents[2] / "testdata"
+MERGE = ("setup", "--replace", "--merge", "--pairing-code-file", "-")
+EDITS = 40
+
+# Configurations with which Taskwarrior's own export or import drops, adds or refuses something.
+TASKRCS = {
+    "limit": "limit=24\n",
+    "filter of a report": "report.export.filter=limit:5\n",
+    "default project": "default.project=Inbox\n",
+    "default due": "default.due=eom\n",
+    "default of an attribute": "uda.size.type=string\nuda.size.default=M\n",
+    "no database": "exit.on.missing.db=1\n",
+    "alias": "alias.export=next\nalias.import=next\n",
+    "context": "context.work.read=project:work\ncontext.work.write=project:work\ncontext=work\n",
+    "typed attribute": "uda.estimate.type=numeric\n",
+}
+
+
+def raw_tasks(computer):
+    """Every task of the computer's replica, property by property, as no configuration shows it."""
+    with Replica.copy_of(computer.home / ".task") as copy:
+        return copy.tasks()
+
+
+def server_tasks(computer):
+    """Every task on the server."""
+    with RemoteServer(decode_pairing_code(computer.pair())) as remote, Replica.in_memory() as replica:
+        replica.sync(remote, receive_only=True)
+        return replica.tasks()
+
+
+def commit(computer, tasks, when=None):
+    """Writes tasks into the computer's replica as they are, property by property."""
+    operations = []
+    for task_id, properties in tasks.items():
+        operations.append(Create(task_id))
+        operations += [Update(task_id, name, value, when) for name, value in properties.items()]
+    with Replica(computer.home / ".task") as replica:
+        replica.commit(operations)
+
+
+def numbered(count, **properties):
+    now = int(time.time())
+    return {
+        uuid4(): {"description": f"task {number}", "status": "pending", "entry": str(now), "modified": str(now)}
+        | properties
+        for number in range(count)
+    }
+
+
+def all_equal(*computers):
+    """Syncs all until none has news, and returns the tasks that every one has."""
+    for computer in (*computers, *computers):
+        computer.task("sync")
+    first, *others = map(raw_tasks, computers)
+    assert all(other == first for other in others)
+    return first
+
+
+def test_an_exchange_reverts_no_newer_work(start_server, paired, second):
+    """If this fails, a computer that joins puts the others back to the state that it remembers: the older one wins."""
+    code = paired.pair()
+    tasks = numbered(EDITS)
+    commit(paired, tasks)
+    paired.task("sync")
+    # The second computer had the same tasks, of another history.
+    commit(second, tasks)
+    second.write_taskrc("")
+    elsewhere = start_server()
+    assert second.json("setup", "--first-computer", "--server-url", elsewhere.url)["result"] == "done"
+    ids = list(tasks)
+    for task_id in ids[: EDITS // 2]:
+        paired.task(str(task_id), "modify", "project:A")
+    paired.task("rc.bulk=0", *map(str, ids[:5]), "done")
+    paired.task("sync")
+    for task_id in ids[EDITS // 2 :]:
+        second.task(str(task_id), "modify", "project:B")
+    second.task("rc.bulk=0", *map(str, ids[-5:]), "done")
+    outcome = second.json(*MERGE, given=code)
+    assert outcome["result"] == "done", outcome
+    merged = all_equal(paired, second)
+    assert [merged[task_id]["project"] for task_id in ids] == ["A"] * (EDITS // 2) + ["B"] * (EDITS // 2)
+    done = [task_id for task_id in ids if merged[task_id]["status"] == "completed"]
+    assert done == ids[:5] + ids[-5:]
+    assert all("end" in merged[task_id] for task_id in done)
+
+
+def test_of_each_property_the_later_change_wins(start_server, paired, second):
+    """If this fails, two edits of one task on two computers cost one of them, whichever computer joins."""
+    (task_id,) = tasks = numbered(1)
+    yesterday = datetime.now(timezone.utc) - timedelta(days=1)
+    commit(paired, tasks, yesterday)
+    commit(second, tasks, yesterday)
+    second.write_taskrc("")
+    assert second.json("setup", "--first-computer", "--server-url", start_server().url)["result"] == "done"
+    second.task(str(task_id), "modify", "priority:H", "+here", "project:early")
+    paired.task(str(task_id), "modify", "project:late", "+there")
+    paired.task("sync")
+    second.task(str(task_id), "annotate", "a note")
+    second.task("sync")
+    assert second.json(*MERGE, given=paired.pair())["result"] == "done"
+    merged = all_equal(paired, second)[task_id]
+    assert (merged["priority"], merged["project"]) == ("H", "late")
+    assert {"tag_here", "tag_there"} <= merged.keys()
+    assert "a note" in merged.values()
+
+
+@pytest.mark.parametrize("name", TASKRCS)
+def test_no_configuration_matters(server, paired, second, name):
+    """If this fails, settings of Taskwarrior's drop, change or refuse tasks of a computer that joins."""
+    commit(second, numbered(30, estimate="3.500000"))
+    before = raw_tasks(second)
+    second.write_taskrc(TASKRCS[name])
+    outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
+    assert outcome["result"] == "done", outcome
+    merged = raw_tasks(second)
+    assert before.items() <= merged.items()
+    assert server_tasks(paired) == merged
+    assert second.taskrc.read_text(encoding="utf-8").startswith(TASKRCS[name])
+
+
+def test_odd_tasks_are_merged_as_they_are(paired, second):
+    """If this fails, one task that Taskwarrior cannot export keeps a computer from joining, or is changed."""
+    odd = json.loads((TESTDATA / "odd-tasks.json").read_text(encoding="utf-8"))
+    tasks = {UUID(int=1000 + number): properties for number, properties in enumerate(odd.values())}
+    commit(second, tasks)
+    second.write_taskrc("")
+    outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
+    assert outcome["result"] == "done", outcome
+    assert tasks.items() <= raw_tasks(second).items()
+    assert tasks.items() <= server_tasks(paired).items()
+
+
+def test_many_tasks_are_joined(paired, second):
+    """If this fails, a few thousand tasks reach a time limit."""
+    commit(second, numbered(3500))
+    second.write_taskrc("")
+    outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
+    assert outcome["result"] == "done", outcome
+    assert (outcome["join"]["added_tasks"], outcome["tasks"]["all"]) == (3500, 3502)
+
+
+def test_a_history_whose_beginning_is_gone_can_be_joined(start_server, new_computer):
+    """If this fails, a computer with tasks of its own meets 410 for ever, and the named cure repeats it."""
+    server = start_server("--snapshot-versions", "1")
+    first, second = new_computer(), new_computer()
+    first.add("Buy milk")
+    assert first.json("setup", "--first-computer", "--server-url", server.url)["result"] == "done"
+    for number in range(3):
+        first.task("add", f"more {number}")
+        first.task("sync")
+    code = first.pair()
+    admin.succeed(server.data_dir, "prune", "--retention-versions", "1", "--yes")
+    second.add("Water plants")
+    outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=code)
+    assert outcome["result"] == "done", outcome
+    assert len(all_equal(first, second)) == 5
+
+
+def test_a_task_keeps_its_number(paired, second):
+    """If this fails, `task 1 done` after the setup completes another task than the one that was listed before."""
+    second.add("mine", "mine too")
+    assert second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())["result"] == "done"
+    assert second.task("_get", "1.description", "2.description").split() == ["mine", "mine", "too"]
+
+
+def test_purged_tasks_stay_purged(start_server, paired, second):
+    """If this fails, tasks that were purged on all computers come back with the next one that joins."""
+    tasks = numbered(2)
+    long_ago = datetime.now(timezone.utc) - timedelta(days=30)
+    commit(paired, tasks, long_ago)
+    commit(second, {task_id: {**p, "modified": "1764000000"} for task_id, p in tasks.items()}, long_ago)
+    second.write_taskrc("")
+    gone, kept = tasks
+    paired.task(str(gone), "delete")
+    paired.task(str(gone), "purge")
+    paired.task("sync")
+    outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
+    assert outcome["join"]["removed_tasks"] == 1
+    merged = all_equal(paired, second)
+    assert gone not in merged and kept in merged
+
+
+def test_a_change_during_the_setup_is_not_lost(paired, second):
+    """If this fails, a `task add` in another window while the setup runs is gone."""
+    commit(second, numbered(2000))
+    second.write_taskrc("")
+    adding = subprocess.Popen(
+        ["sh", "-c", "for n in 1 2 3 4 5 6 7 8 9; do task rc.confirmation=off add beside $n || exit 1; done"],
+        env=second.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
+    assert adding.wait(60) == 0, adding.stderr.read()
+    adding.stderr.close()
+    assert outcome["result"] == "done", outcome
+    merged = all_equal(paired, second)
+    assert len(merged) == 2011
+    assert sum(task["description"].startswith("beside") for task in merged.values()) == 9
+
+
+@pytest.mark.parametrize("delay_s", [0.4, 0.8, 1.2, 1.8])
+def test_a_kill_in_the_middle_loses_nothing(start_server, paired, second, delay_s):
+    """If this fails, a crash or a closed laptop in the middle of a setup costs tasks, or leaves a computer on which
+    neither `task sync` nor a second try works."""
+    tasks = numbered(1500)
+    commit(second, tasks)
+    second.write_taskrc("")
+    assert second.json("setup", "--first-computer", "--server-url", start_server().url)["result"] == "done"
+    process = subprocess.Popen(
+        [*second.program, *MERGE],
+        env=second.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    process.stdin.write(paired.pair())
+    process.stdin.close()
+    time.sleep(delay_s)  # Each time another moment: what is to be shown is the same for all.
+    process.send_signal(signal.SIGKILL)
+    process.wait(60)
+    process.stdout.close()
+    second.task("rc.gc=0", "count")
+    assert tasks.keys() <= raw_tasks(second).keys()
+    outcome = second.json(*MERGE, given=paired.pair())
+    assert outcome["result"] in ("done", "kept"), outcome
+    assert len(all_equal(paired, second)) == 1502
+
+
+def test_doctor_follows_the_trail_of_a_kill(paired, second):
+    """If this fails, a person whose setup was killed between two changes sees 410, and no way out."""
+    second.add("Water plants")
+    (second.home / ".task" / "tcsync-unfinished.json").write_text(
+        '{"command": "setup", "started": "2026-11-30 10:00", "kept_aside": "/somewhere"}', encoding="utf-8"
+    )
+    report = second.json("doctor")
+    found = [check for check in report["checks"] if check.get("id") == "setup-unfinished"]
+    assert found and "2026-11-30 10:00" in found[0]["text"] and "/somewhere" in found[0]["remedy"]
+    assert second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())["result"] == "done"
+    assert not (second.home / ".task" / "tcsync-unfinished.json").exists()
+    assert second.json("doctor")["exit_code"] == 0
+
+
+def test_a_replica_that_another_program_holds_is_waited_for(paired, second):
+    """If this fails, a setup beside a program that writes for a moment fails, or changes half."""
+    second.add("Water plants")
+    before = second.files()
+    database = second.home / ".task" / "taskchampion.sqlite3"
+    holder = subprocess.Popen(
+        [
+            "python3",
+            "-c",
+            "import sqlite3, sys, time\n"
+            "connection = sqlite3.connect(sys.argv[1])\n"
+            "connection.execute('BEGIN IMMEDIATE')\n"
+            "print('held', flush=True)\n"
+            "time.sleep(2)\n",
+            str(database),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout.readline() == "held\n"
+    outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
+    holder.wait(60)
+    holder.stdout.close()
+    assert outcome["result"] == "done", outcome
+    assert len(all_equal(paired, second)) == 3
+    assert second.files() != before
