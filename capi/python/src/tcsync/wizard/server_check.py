@@ -25,7 +25,7 @@ from .findings import Problem
 from .received_history import ReceivedHistory
 
 #: A history without a task: its first version creates the client, so that another computer can check the secret.
-_EMPTY_SEGMENT = b'{"operations":[]}'
+EMPTY_SEGMENT = b'{"operations":[]}'
 
 
 class ReplicaPosition(Enum):
@@ -123,7 +123,7 @@ class ServerCheck:
     def begin_history(self) -> None:
         """Creates a client without a history on the server. Another computer may do the same first."""
         with self.findings():
-            self.remote.add_version(NIL_VERSION, _EMPTY_SEGMENT)
+            self.remote.add_version(NIL_VERSION, EMPTY_SEGMENT)
 
     def findings(self) -> AbstractContextManager[None]:
         """Turns errors of calls on `remote` into findings."""
