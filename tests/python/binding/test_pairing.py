@@ -76,7 +76,7 @@ def test_spaces_case_and_line_breaks_are_ignored(text):
 
 GROUPS = CODE.split("-")
 PASTED = {
-    **{f"in {pair}": f"{pair[0]}{CODE}{pair[1]}" for pair in ('""', "''", "“”", "„“", "«»", "‹›", "``", "()", "<>", "**")},
+    **{f"in {pair}": f"{pair[0]}{CODE}{pair[1]}" for pair in ('""', "''", "“”", "„“", "«»", "``", "()", "<>", "**")},
     "with its label": f"Pairing code: {CODE}",
     "with its label above it": f"Pairing code:\n    {CODE}\n",
     "in a sentence": f"Here it is: {CODE}. Keep it safe!",

@@ -6,7 +6,8 @@ without I, L, O and U), joined by dashes:
     TCSYNC-05XXXXXX-XXXXXXXX-...
 
 Case, spaces, line breaks, quotation marks and dashes do not matter, O is read as 0, and I and L as 1. Text before and
-after the code does not matter either. The characters after TCSYNC are the 5-bit groups, highest bit first, of these bytes (the last group is filled up with zero bits):
+after the code does not matter either. The characters after TCSYNC are the 5-bit groups, highest bit first, of these
+bytes (the last group is filled up with zero bits):
 
     offset  bytes
     0       1      the format's version, now 1

@@ -12,7 +12,7 @@ from ..findings import CommandStopped, Finding, Problem
 from ..replica import Replica
 from ..server_check import ConnectionOptions, ServerCheck
 from . import texts
-from .outcome import count_tasks, describe_counts
+from .outcome import count_tasks, describe_counts, plural
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def first_sync(
         raise CommandStopped(_refined(stop.finding, connection)) from None
     after = computer.replica()
     received = len(after.tasks.keys() - before.tasks.keys())
-    console.done(texts.SYNCED.format(sent=sent_operations, received=received))
+    console.done(texts.SYNCED.format(sent=plural(sent_operations, "change"), received=plural(received, "task")))
     tasks, finding = _read_back(credentials, connection, after)
     if tasks is not None and finding is None:
         console.done(texts.READ_BACK.format(tasks=describe_counts(tasks)))
@@ -69,7 +69,8 @@ def _read_back(
     tasks = count_tasks(remote.tasks.values())
     if remote.tasks.keys() == local.tasks.keys():
         return tasks, None
-    return tasks, Problem.READ_BACK_DIFFERS.finding(remote=len(remote.tasks), local=len(local.tasks))
+    counts = {"remote": plural(len(remote.tasks), "task"), "local": len(local.tasks)}
+    return tasks, Problem.READ_BACK_DIFFERS.finding(**counts)
 
 
 def _refined(finding: Finding, connection: ConnectionOptions) -> Finding:

@@ -15,7 +15,7 @@ from ..exit_codes import ExitCode
 from ..findings import Finding
 from .answers import Computer
 
-Result = Literal["done", "kept", "skipped", "unverified", "dry-run", "failed", "interrupted"]
+Result = Literal["done", "kept", "skipped", "unverified", "dry-run", "failed", "declined", "interrupted"]
 
 
 def count_tasks(tasks: Iterable[Mapping[str, str]]) -> dict[str, int]:
@@ -24,11 +24,16 @@ def count_tasks(tasks: Iterable[Mapping[str, str]]) -> dict[str, int]:
     return {"all": statuses.total(), **dict(sorted(statuses.items()))}
 
 
+def plural(number: int, thing: str) -> str:
+    """Such as "1 change" and "2 changes"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def describe_counts(counts: Mapping[str, int]) -> str:
     """Such as "3 tasks (2 pending, 1 completed)"."""
     total = counts["all"]
     parts = ", ".join(f"{number} {status}" for status, number in counts.items() if status != "all")
-    return f"{total} {'task' if total == 1 else 'tasks'}" + (f" ({parts})" if parts else "")
+    return plural(total, "task") + (f" ({parts})" if parts else "")
 
 
 def describe_tasks(tasks: Mapping[UUID, Mapping[str, str]]) -> str:
