@@ -131,7 +131,7 @@ def test_a_safe_move_is_offered_at_a_terminal(start_server, first):
     terminal = first.terminal(*flags)
     terminal.wait_for("export all 1 task (1 pending), keep the old data aside")
     terminal.answer("Do that? [y/N]: ", "")
-    assert terminal.end() == 8
+    assert terminal.end() == 10
     assert first.files() == files
     terminal = first.terminal(*flags)
     terminal.answer("Do that? [y/N]: ", "y")

@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.DONE: "done, or nothing to do: also after “Skip for now”, and when existing settings were kept",
     ExitCode.CHECK_FAILED: "`tcsync doctor`: a check failed. Any command: an error that no other status names",
-    ExitCode.USAGE: "flags that do not go together, or a missing answer where nothing may be asked (no terminal, --json, --yes)",
+    ExitCode.USAGE: "flags that do not go together, or an answer is missing where none may be asked for",
     ExitCode.UNVERIFIED: "saved as *unverified*: the settings are in the taskrc, and nothing was synced yet",
     ExitCode.TASKWARRIOR: "Taskwarrior is missing or too old, hangs or fails, or its `task sync` failed",
     ExitCode.SERVER: "the server cannot be reached, refuses, or is no sync server",
