@@ -24,8 +24,7 @@ NOT_SAVED = "The settings cannot be saved as unverified: they are known not to w
 @pytest.mark.parametrize("problem", Problem, ids=lambda problem: problem.identifier)
 def test_only_settings_that_may_work_are_saved(problem):
     """If this fails, --save-unverified saves a wrong secret, or does not save right settings without a network."""
-    flags = {parameter.name: parameter.get_default(None) for parameter in setup.params}
-    answers = _answers({**flags, "save_unverified": True})
+    answers = _answers(setup.make_context("setup", ["--save-unverified"]).params)
     conversation = Conversation(Console(quiet=True), Asker(AskMode.FLAGS_ONLY), answers, NEUTRAL)
 
     def after_failure():

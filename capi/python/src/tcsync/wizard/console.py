@@ -72,10 +72,10 @@ class Console:
         stream = stream or sys.stdout
         self._stream = stream
         self.is_terminal = stream.isatty()
-        self._plain = not self.is_terminal or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        plain = not self.is_terminal or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
         self._rich = RichConsole(
             file=stream,
-            color_system=None if self._plain else "auto",
+            color_system=None if plain else "auto",
             highlight=False,
             emoji=False,
             quiet=quiet,
@@ -109,15 +109,16 @@ class Console:
         self._paragraph(f"Try: {finding.remedy}", indent=_INDENT + "   ", hang=5)
 
     def qr(self, code: Secret) -> None:
-        """A pairing code as a QR code: black on white at a terminal, whatever its colours are; elsewhere light on dark,
-        as without colours."""
+        """A pairing code as a QR code: black on white at a terminal, whatever its colours are. With NO_COLOR, too: on a
+        light terminal it would be inverted, which many programs cannot read. Elsewhere it is light on dark."""
+        plain = not self.is_terminal or os.environ.get("TERM") == "dumb"
         blocks_exist = encodable("\N{FULL BLOCK}", self._stream) == "\N{FULL BLOCK}"
-        if self._plain and blocks_exist:
+        if plain and blocks_exist:
             drawn = pairing_code_qr(code)
         elif blocks_exist:
             drawn = _coloured_halves(pairing_code_modules(code, border=_QUIET_ZONE))
         else:
-            drawn = _wide_modules(pairing_code_modules(code, border=_QUIET_ZONE), coloured=not self._plain)
+            drawn = _wide_modules(pairing_code_modules(code, border=_QUIET_ZONE), coloured=not plain)
         if not self._rich.quiet:
             self._stream.write(drawn)
             self._stream.flush()
