@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 
 import pyte
@@ -127,7 +126,6 @@ def picture(raw, scheme):
     return image
 
 
-@pytest.mark.skipif(shutil.which("zbarimg") is None, reason="needs zbarimg")
 def test_the_qr_code_is_read_from_every_terminal(paired, tmp_path):
     """If this fails, a phone cannot read the code from a terminal with a light background, or with a dark one."""
     kinds = {
