@@ -11,7 +11,13 @@ from PIL import Image
 
 from tcsync import Credentials, PairingCodeError, PairingCodeFault, Secret, UrlError, pairing
 from tcsync.credentials import SECRET_BYTES_MAX
-from tcsync.pairing import decode_pairing_code, encode_pairing_code, looks_like_pairing_code, pairing_code_qr
+from tcsync.pairing import (
+    decode_pairing_code,
+    encode_pairing_code,
+    looks_like_pairing_code,
+    pairing_code_progress,
+    pairing_code_qr,
+)
 
 USUAL = Credentials(
     "https://sync.brainplorp.com",
@@ -20,6 +26,7 @@ USUAL = Credentials(
 )
 CODE = encode_pairing_code(USUAL).reveal()
 CHARACTERS = CODE.replace("-", "")
+OTHER_CODE = encode_pairing_code(Credentials(USUAL.url, UUID(int=1), USUAL.secret)).reveal()
 
 one_line = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), min_size=1, max_size=SECRET_BYTES_MAX // 4
@@ -65,6 +72,47 @@ def test_spaces_case_and_line_breaks_are_ignored(text):
     """If this fails, a code that was copied by hand or from a wrapped line does not work."""
     assert decode_pairing_code(text) == USUAL
     assert looks_like_pairing_code(text)
+
+
+GROUPS = CODE.split("-")
+PASTED = {
+    **{f"in {pair}": f"{pair[0]}{CODE}{pair[1]}" for pair in ('""', "''", "“”", "„“", "«»", "``", "()", "<>", "**")},
+    "with its label": f"Pairing code: {CODE}",
+    "with its label above it": f"Pairing code:\n    {CODE}\n",
+    "in a sentence": f"Here it is: {CODE}. Keep it safe!",
+    "in a letter": f"Hi Ada,\nI ran tcsync pair, which said\n\n{CODE}\n\nYours\nGrace\n-- \nsent from my telephone",
+    "with blank lines first": f"\n\n\r\n  \n{CODE}\n",
+    "with the command": f"$ tcsync pair\n{CODE}\n$ ",
+    "twice": f"{CODE}\n{CODE}\n",
+    "in lines of a mail": "\n".join(CODE[i : i + 40] for i in range(0, len(CODE), 40)),
+    "in lines of a quoted mail": "".join(f"> > {CODE[i : i + 40]}\r\n" for i in range(0, len(CODE), 40)),
+    "in quoted-printable lines": "=\n".join(CODE[i : i + 50] for i in range(0, len(CODE), 50)),
+    "in shell lines": "\\\n".join(CODE[i : i + 50] for i in range(0, len(CODE), 50)),
+    "in indented lines": "\n      ".join("-".join(GROUPS[i : i + 4]) for i in range(0, len(GROUPS), 4)),
+    "with a broken first group": f"{CODE[:9]}\n{CODE[9:]}",
+    "with zero-width characters": "\u200b".join(GROUPS[0:1]) + "\u200b-\u2060" + "-\u200b".join(GROUPS[1:]) + "\ufeff",
+    "with a byte order mark": f"\ufeff{CODE}",
+    "with no-break spaces": CODE.replace("-", "\u00a0"),
+    "as a terminal brackets it": f"\x1b[200~{CODE}\x1b[201~",
+    "as a terminal brackets its lines": f"\x1b[200~Pairing code:\r\n{CODE[:70]}\r\n{CODE[70:]}\r\n\x1b[201~",
+    "in colours": f"\x1b[1;32m{CODE}\x1b[0m",
+}
+
+
+@pytest.mark.parametrize("how", PASTED)
+def test_a_code_is_found_in_pasted_text(how):
+    """If this fails, a code that a mail program or a terminal has dressed up does not work."""
+    assert decode_pairing_code(PASTED[how]) == USUAL
+    assert looks_like_pairing_code(PASTED[how])
+    assert pairing_code_progress(PASTED[how]) is None
+
+
+def test_the_progress_of_a_code_is_known():
+    """If this fails, a code of several lines is taken for a whole one after its first line."""
+    for length in range(len("TCSYNC") + 8, len(CHARACTERS)):
+        assert pairing_code_progress(f"Pairing code: '{CHARACTERS[:length]}") == (length, len(CHARACTERS))
+    for text in (CODE, "", "hello", "TCSYNC", CODE[:12], CODE.replace("0404", "0405")):
+        assert pairing_code_progress(text) is None
 
 
 def test_a_recorded_code_can_be_read():
@@ -124,7 +172,10 @@ def test_several_mistakes_are_found(data):
         (CODE.replace("TCSYNC", "TCSSYNC"), PairingCodeFault.MISTYPED),
         (CODE + "U", PairingCodeFault.MISTYPED),
         (CODE[:40] + "!" + CODE[41:], PairingCodeFault.MISTYPED),
-        (f"{CODE} {CODE}", PairingCodeFault.MISTYPED),
+        (f"{CODE}-{CODE}", PairingCodeFault.MISTYPED),
+        (f"{CODE}\n{OTHER_CODE}\n", PairingCodeFault.MISTYPED),
+        ("TCSYNC " * 2_000, PairingCodeFault.MISTYPED),
+        ("I ran tcsync pair, and there was nothing.", PairingCodeFault.NOT_A_CODE),
     ],
 )
 def test_each_kind_of_mistake_has_its_own_fault(text, fault):

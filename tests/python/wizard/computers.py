@@ -209,6 +209,11 @@ class Terminal:
         self.wait_for(prompt)
         self._process.sendline(text)
 
+    def paste(self, prompt, text):
+        """Waits for a prompt, and pastes text as a terminal does: all at once, with an Enter only where it has one."""
+        self.wait_for(prompt)
+        self._process.send(text.replace("\n", "\r"))
+
     def wait_for(self, text):
         self._process.expect_exact(text)
         self._seen += self._process.before + self._process.after

@@ -130,7 +130,7 @@ def test_a_move_is_offered_at_a_terminal(start_server, first):
     terminal = first.terminal(*flags)
     terminal.wait_for("begin a new one with all its 1 task (1 pending)")
     terminal.answer("Begin a new history with them? [y/N]: ", "")
-    terminal.end()
+    assert terminal.end() == 10
     assert first.files() == files
     terminal = first.terminal(*flags)
     terminal.answer("Begin a new history with them? [y/N]: ", "y")

@@ -166,7 +166,7 @@ def test_an_unwanted_merge_is_refused(paired, second):
     second.add("Water plants")
     before = second.files()
     outcome = second.json("setup", "--pairing-code-file", "-", "--no-merge", given=paired.pair())
-    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["declined"], 8)
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["declined"], 10)
     assert second.files() == before
 
 
@@ -281,6 +281,7 @@ def test_mistakes_are_named_and_the_question_is_repeated(server, paired, second)
     terminal.answer("[y/N]: ", "y")
     ask_code = "Pairing code (or Enter to type URL, client ID and secret)"
     terminal.answer(ask_code, code[:-9])
+    terminal.answer("; the rest, or Enter to begin again: ", "")
     terminal.wait_for("cut off")
     terminal.answer(ask_code, mistyped)
     terminal.wait_for("mistake")
@@ -298,6 +299,8 @@ def test_mistakes_are_named_and_the_question_is_repeated(server, paired, second)
     terminal.answer("Secret (not shown): ", client_id)
     terminal.wait_for("This looks like a client ID, but a secret is needed here.")
     terminal.answer("Secret (not shown): ", "wrong")
+    terminal.wait_for("A generated secret is 64 characters 0-9 a-f; yours has 5 characters.")
+    terminal.answer("Use it as it is? [y/N]: ", "y")
     terminal.wait_for("[unseal-wrong-key]")
     terminal.wait_for("2. Enter the credentials again")
     terminal.answer("Choose option [1]: ", "2")

@@ -46,7 +46,7 @@ def test_the_cloud_server_is_the_default_and_can_be_changed(server, first):
     """If this fails, staging cannot be tested, or pressing Enter does not choose the cloud."""
     terminal = first.terminal("setup", TCSYNC_CLOUD_URL=server.url)
     terminal.answer("Choose option [1]: ", "")
-    terminal.answer("existing credentials from another computer? [y/N]: ", "")
+    terminal.answer("existing credentials from another computer? [y/N]: ", "n")
     assert terminal.end() == 0
     assert f"sync.server.url={server.url}" in first.taskrc.read_text(encoding="utf-8")
 

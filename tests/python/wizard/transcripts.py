@@ -71,7 +71,7 @@ def record(first, second, cloud_url):
     recording = Recording(first, second, cloud_url)
     shown = {}
     first.add("Buy milk", "Call Grace")
-    shown["first"] = recording.on(first, "tcsync setup", ("Choose option [1]: ", ""), ("computer? [y/N]: ", ""))
+    shown["first"] = recording.on(first, "tcsync setup", ("Choose option [1]: ", ""), ("computer? [y/N]: ", "n"))
     code = first.pair()
     second.add("Water plants")
     shown["second"] = recording.on(

@@ -16,7 +16,10 @@ SECRET_BYTES_MAX = 512
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _BARE_UUID = re.compile(r"[0-9a-f]{32}")
-_GENERATED_SECRET = re.compile(r"[0-9a-f]{64}")
+_GENERATED_CHARACTERS = 64
+_GENERATED_SECRET = re.compile(rf"[0-9a-f]{{{_GENERATED_CHARACTERS}}}")
+_QUOTES = "\"'`\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"
+_MASK = str(Secret("?"))
 _NIL = UUID(int=0)
 
 
@@ -73,3 +76,24 @@ def parse_secret(text: str) -> Secret:
     space within it is dropped only if the rest is a generated secret of 64 hexadecimal digits."""
     compact = "".join(text.split())
     return Secret(compact if _GENERATED_SECRET.fullmatch(compact) else text.strip())
+
+
+def secret_peculiarity(secret: Secret) -> str | None:
+    """The way in which a secret differs from a generated one, such as "has a quote in it"; None when it does not. Such
+    a secret may be right, because people can choose their own; but most often it was copied wrongly."""
+    text = secret.reveal()
+    if _GENERATED_SECRET.fullmatch(text):
+        return None
+    if re.match(r"(sync\.encryption_secret|\w*secret|[\w ]*password)\s*[=:]", text, re.IGNORECASE):
+        return "has its label before it"
+    if any(character in text for character in _QUOTES):
+        return "has a quote in it"
+    if any(character.isspace() for character in text):
+        return "has a space in it"
+    if text == _MASK:
+        return "has only asterisks, which stand for the secret where it is not shown"
+    if _GENERATED_SECRET.fullmatch(text.lower()):
+        return "has capital letters"
+    if len(text) != _GENERATED_CHARACTERS:
+        return f"has {len(text)} character{'' if len(text) == 1 else 's'}"
+    return "has other characters"

@@ -5,8 +5,9 @@ without I, L, O and U), joined by dashes:
 
     TCSYNC-05XXXXXX-XXXXXXXX-...
 
-Case, spaces, line breaks and dashes do not matter, O is read as 0, and I and L as 1. The characters after TCSYNC are
-the 5-bit groups, highest bit first, of these bytes (the last group is filled up with zero bits):
+Case, spaces, line breaks, quotation marks and dashes do not matter, O is read as 0, and I and L as 1. Text before and
+after the code does not matter either. The characters after TCSYNC are the 5-bit groups, highest bit first, of these
+bytes (the last group is filled up with zero bits):
 
     offset  bytes
     0       1      the format's version, now 1
@@ -26,9 +27,11 @@ The checks are against mistakes, not against people: the code contains the secre
 
 from __future__ import annotations
 
-import io
 import math
+import re
 import zlib
+from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 from .credentials import SECRET_BYTES_MAX, Credentials
@@ -41,7 +44,15 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _READ_AS = str.maketrans("OIL", "011")
 _DASHES = "-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}\N{SOFT HYPHEN}"
 _INVISIBLE = "\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NO-BREAK SPACE}\N{WORD JOINER}"
-_IGNORED = dict.fromkeys(map(ord, _DASHES + _INVISIBLE))
+_IGNORED = dict.fromkeys(map(ord, _DASHES))
+# Around a code, and at the line breaks within one, from a mail or a page.
+_SURROUNDING = "\"'`\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u2039\u203a\u00ab\u00bb*_<>|=\\()[]{}"
+_BLANKED = {**dict.fromkeys(map(ord, _INVISIBLE)), **dict.fromkeys(map(ord, _SURROUNDING), " ")}
+# The control sequences of a terminal, such as those around a paste.
+_CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+# So many places are looked at that may begin a code: more than people paste, and few enough for any text.
+_PLACES_MAX = 20
+_MARK_IN_TEXT = re.compile(rf"(?<![A-Z0-9]){_MARK}")
 _GROUP = 8
 
 _VERSION = 1
@@ -65,29 +76,57 @@ def encode_pairing_code(credentials: Credentials) -> Secret:
 
 def decode_pairing_code(text: str) -> Credentials:
     """The credentials in a code that a person typed or pasted, or PairingCodeError, whose `fault` names the fault. The
-    message does not repeat any of the text."""
-    return _unpack(_checked_bytes(_compact(text)))
+    message does not repeat any of the text.
+
+    The text may have labels, quotation marks and sentences around the code, and the code may be broken into lines.
+    """
+    return _unpack(_checked_bytes(_find(text)))
 
 
 def looks_like_pairing_code(text: str) -> bool:
-    """Whether a text begins like a pairing code, even if it is cut off or mistyped further on: to detect a code in the
-    wrong field."""
-    return _compact(text).startswith(_MARK)
+    """Whether a text begins like a pairing code, even if it is cut off or mistyped further on, or has the beginning of
+    one in it: to detect a code in the wrong field."""
+    found = _find(text)
+    return found.characters.startswith(_MARK) or found.wanted is not None
+
+
+def pairing_code_progress(text: str) -> tuple[int, int] | None:
+    """For a text that ends within a pairing code: the number of its characters that are there, and of all. None for any
+    other text."""
+    found = _find(text)
+    if found.wanted is None or len(found.characters) >= found.wanted:
+        return None
+    return len(found.characters), found.wanted
 
 
 def pairing_code_qr(code: Secret, *, border: int = 2) -> str:
-    """A code as a QR code of half-block characters, for a terminal: lines that end with a newline.
+    """A code as a QR code of half-block characters, light on dark, for a terminal: lines that end with a newline.
 
-    `border` is the quiet zone in modules. Error correction is the lowest, since a screen has no scratches: for the
-    usual code that gives 21 lines of 41 characters. Needs the package segno.
+    `border` is the quiet zone in modules. For the usual code that gives 21 lines of 41 characters. Needs the package
+    segno.
     """
+    rows = pairing_code_modules(code, border=border)
+    halves = {(True, True): " ", (True, False): "\N{LOWER HALF BLOCK}", (False, True): "\N{UPPER HALF BLOCK}"}
+    lines = []
+    for upper, lower in row_pairs(rows):
+        lines.append("".join(halves.get(pair, "\N{FULL BLOCK}") for pair in zip(upper, lower, strict=True)))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def pairing_code_modules(code: Secret, *, border: int) -> list[list[bool]]:
+    """A code as a QR code, by rows: True is a dark module. Error correction is the lowest, since a screen has no
+    scratches. Needs the package segno."""
     import segno  # Only here, so that the binding needs no package.
 
-    drawn = io.StringIO()
-    segno.make_qr("".join(code.reveal().split("-")), error="l", boost_error=False).terminal(
-        drawn, border=border, compact=True
-    )
-    return drawn.getvalue()
+    made = segno.make_qr("".join(code.reveal().split("-")), error="l", boost_error=False)
+    return [[bool(module) for module in row] for row in made.matrix_iter(border=border)]
+
+
+def row_pairs(rows: list[list[bool]]) -> list[tuple[list[bool], list[bool]]]:
+    """Rows of modules in pairs, as lines of half blocks have them; below an odd last row there is a dark one, which is
+    the colour of a terminal without text."""
+    even = rows if len(rows) % 2 == 0 else [*rows, [True] * len(rows[0])]
+    return list(zip(even[::2], even[1::2], strict=True))
 
 
 def _pack(credentials: Credentials) -> bytes:
@@ -129,8 +168,60 @@ def _unpack(data: bytes) -> Credentials:
         ) from None
 
 
-def _checked_bytes(compact: str) -> bytes:
+@dataclass(frozen=True)
+class _Found:
+    """A code in a text, or the whole text when there is none in it."""
+
+    #: The significant characters up to the end of the text, in upper case.
+    characters: str
+    #: For each of them, whether space comes before it.
+    after_space: tuple[bool, ...]
+    #: The number of characters of the code; None when the head is not there or does not fit.
+    wanted: int | None
+
+    @property
+    def code(self) -> str:
+        return self.characters[: self.wanted]
+
+
+def _find(text: str) -> _Found:
+    """The first code with a right head in a text; else the first place that begins like a code; else the whole."""
+    text = _CONTROL_SEQUENCE.sub("", text[:TEXT_CHARACTERS_MAX]).translate(_BLANKED).upper()
+    whole = _read(text)
+    places = [whole] if whole.characters.startswith(_MARK) else []
+    places += [_read(text[found.start() :]) for found in islice(_MARK_IN_TEXT.finditer(text), _PLACES_MAX)]
+    right = [place for place in places if place.wanted is not None]
+    if len({place.code for place in right if len(place.code) == place.wanted}) > 1:
+        raise _mistyped("there are two different codes in the text")
+    if right:
+        return right[0]
+    # A command such as `tcsync pair` begins no code.
+    begun = [place for place in places if len(place.characters) > len(_MARK) and not place.after_space[len(_MARK)]]
+    return begun[0] if begun and whole not in places else whole
+
+
+def _read(text: str) -> _Found:
+    characters, after_space, space = [], [], False
+    for character in text.translate(_IGNORED):
+        if character.isspace():
+            space = True
+        else:
+            characters.append(character)
+            after_space.append(space)
+            space = False
+    joined = "".join(characters)
+    wanted = None
+    head = joined[len(_MARK) : len(_MARK) + _HEAD_CHARACTERS].translate(_READ_AS)
+    if joined.startswith(_MARK) and len(head) == _HEAD_CHARACTERS and all(one in _ALPHABET for one in head):
+        decoded = _from_base32(head)
+        if decoded[3:] == _head_check(decoded[:3]):
+            wanted = len(_MARK) + math.ceil(int.from_bytes(decoded[1:3], "big") * 8 / 5)
+    return _Found(joined, tuple(after_space), wanted)
+
+
+def _checked_bytes(found: _Found) -> bytes:
     """The bytes of a whole code, confirmed by its head and its checks."""
+    compact, wanted = found.characters, found.wanted
     if not compact.startswith(_MARK):
         if len(compact) >= 2 and _MARK.startswith(compact):
             raise _truncated("it ends within its first word")
@@ -140,22 +231,20 @@ def _checked_bytes(compact: str) -> bytes:
             f"this is not a pairing code, which begins with {_MARK}; `tcsync pair` shows it on the first computer",
             PairingCodeFault.NOT_A_CODE,
         )
-    characters = compact[len(_MARK) :].translate(_READ_AS)
+    characters = found.code[len(_MARK) :].translate(_READ_AS)
     for position, character in enumerate(characters):
         if character not in _ALPHABET:
             raise _mistyped(f"its character {len(_MARK) + position + 1}, without dashes, cannot be in a code")
     if len(characters) < _HEAD_CHARACTERS:
         raise _truncated("it ends within its first group")
-    head = _from_base32(characters[:_HEAD_CHARACTERS])
-    if head[3:] != _head_check(head[:3]):
+    if wanted is None:
         raise _mistyped(f"there is a mistake in the first group after {_MARK}")
-    size = int.from_bytes(head[1:3], "big")
-    wanted = math.ceil(size * 8 / 5)
-    if len(characters) < wanted:
-        raise _truncated(f"{len(_MARK) + len(characters)} of {len(_MARK) + wanted} characters are present")
-    if len(characters) > wanted:
-        raise _mistyped(f"it has {len(characters) - wanted} characters too many")
+    if len(compact) < wanted:
+        raise _truncated(f"{len(compact)} of {wanted} characters are present")
+    if len(compact) > wanted and compact[wanted].isalnum() and not found.after_space[wanted]:
+        raise _mistyped("it has characters too many at its end")
     data = _from_base32(characters)
+    size = int.from_bytes(data[1:3], "big")
     if len(data) != size or size < _HEAD_BYTES + _CHECK_BYTES or data[-_CHECK_BYTES:] != _check(data[:-_CHECK_BYTES]):
         raise _mistyped("its checksum does not fit")
     return data
@@ -182,11 +271,6 @@ def _is_nearly_mark(compact: str) -> bool:
     missing = any(compact.startswith(_MARK[:i] + _MARK[i + 1 :]) for i in range(len(_MARK)))
     doubled = any(compact[:i] + compact[i + 1 : len(_MARK) + 1] == _MARK for i in range(len(_MARK) + 1))
     return wrong == 1 or missing or doubled
-
-
-def _compact(text: str) -> str:
-    """The significant characters, in upper case."""
-    return "".join(text[:TEXT_CHARACTERS_MAX].translate(_IGNORED).split()).upper()
 
 
 def _grouped(characters: str) -> str:

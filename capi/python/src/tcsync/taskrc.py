@@ -236,6 +236,12 @@ def encode_value(value: str) -> str:
     return "".join(written)
 
 
+def read_value(written: str, environment: Mapping[str, str] | None = None) -> str:
+    """The value that Taskwarrior reads from the text after the = of a line."""
+    variables = os.environ if environment is None else environment
+    return _decode(_expand(written.partition("#")[0].strip(_SPACE), variables))
+
+
 class _Reader:
     """Reads files in the order of their lines, as Taskwarrior does."""
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import click
 
-from tcsync import Credentials, TcsyncError, __version__, encode_pairing_code, pairing_code_qr
+from tcsync import Credentials, TcsyncError, __version__, encode_pairing_code
 
 from .add import Addition, NewTask
 from .branding import NEUTRAL, Branding
@@ -33,12 +33,15 @@ from .setup.answers import Answers, SecretSource
 from .setup.ask import Asker, choose_mode
 from .setup.conversation import Conversation, describe_credentials
 from .setup.flow import Setup
-from .setup.outcome import Outcome
+from .setup.outcome import Outcome, Result
 from .taskwarrior import LOCAL_TIMEOUT_S
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FILE = click.Path(dir_okay=False)
+
+
+_RESULTS: dict[ExitCode, Result] = {ExitCode.INTERRUPTED: "interrupted", ExitCode.DECLINED: "declined"}
 
 
 def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -140,7 +143,7 @@ def run_setup(flags: dict[str, Any], branding: Branding) -> Outcome:
         console.line()
         console.finding(finding)
         outcome = setup.outcome
-        outcome.result = "interrupted" if finding.exit_code is ExitCode.INTERRUPTED else "failed"
+        outcome.result = _RESULTS.get(finding.exit_code, "failed")
         outcome.exit_code = finding.exit_code
         outcome.findings.append(finding)
     return setup.outcome
@@ -237,9 +240,9 @@ def pair(qr: bool, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"pairing_code": code.reveal()}))
             return
-        click.echo(code.reveal())
+        console.value(code.reveal())
         if qr:
-            console.raw(pairing_code_qr(code))
+            console.qr(code)
 
 
 @click.command("show")

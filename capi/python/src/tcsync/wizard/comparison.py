@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from uuid import UUID
 
-from .words import count, listed
+from .words import listed, plural
 
 Tasks = Mapping[UUID, Mapping[str, str]]
 
@@ -25,7 +25,7 @@ class Differences:
     def __str__(self) -> str:
         """Such as "2 tasks are only on the server and 1 task has other properties here"."""
         parts = [
-            f"{count(len(tasks), 'task')} {one if len(tasks) == 1 else several}"
+            f"{plural(len(tasks), 'task')} {one if len(tasks) == 1 else several}"
             for tasks, one, several in (
                 (self.only_there, "is only on the server", "are only on the server"),
                 (self.only_here, "is only here", "are only here"),

@@ -99,7 +99,8 @@ class ThisComputer:
         missing = [name for name in _SERVER_SETTINGS if name not in self.own_settings()]
         if len(missing) == len(_SERVER_SETTINGS):
             raise Problem.SYNC_NOT_CONFIGURED.stop(path=self.taskrc_path)
-        raise Problem.SYNC_INCOMPLETE.stop(path=self.taskrc_path, missing=", ".join(missing))
+        names = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'}"
+        raise Problem.SYNC_INCOMPLETE.stop(path=self.taskrc_path, missing=names)
 
     def other_settings(self) -> list[str]:
         """The names of settings that make Taskwarrior sync in another way than with a sync server's URL."""

@@ -19,6 +19,7 @@ from .server_check import ConnectionOptions, ReplicaPosition, ServerCheck
 from .setup.ask import Asker
 from .setup.first_sync import first_sync
 from .setup.outcome import describe_tasks
+from .words import plural
 from .setup.texts import MERGING
 
 #: A clock that differs by more is reported. Certificates and the order of changes need no better one.
@@ -220,7 +221,7 @@ class Doctor:
 
 def _describe_replica(replica: Replica, computer: ThisComputer) -> str:
     where = computer.taskrc.data_location
-    return f"{describe_tasks(replica.tasks)} in {where}, {replica.unsent_operations} changes not sent"
+    return f"{describe_tasks(replica.tasks)} in {where}, {plural(replica.unsent_operations, 'change')} not sent"
 
 
 def _describe_history(history: History) -> str:
@@ -243,6 +244,6 @@ def _describe_position(replica: Replica, server: ServerCheck, history: History) 
     if behind:
         return "this computer is behind the server: run `task sync` to fetch its changes"
     if ahead:
-        number = replica.unsent_operations
-        return f"this computer is ahead of the server by {number} changes: run `task sync` to send them"
+        number = plural(replica.unsent_operations, "change")
+        return f"this computer is ahead of the server by {number}: run `task sync` to send them to it"
     return "this computer is up to date with the server"

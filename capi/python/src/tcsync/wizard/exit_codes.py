@@ -18,13 +18,16 @@ class ExitCode(IntEnum):
     TASKRC = 7
     REFUSED = 8
     NOT_CONFIGURED = 9
+    #: Not 0, because the computer is not set up, and a script that goes on with `task sync` must know. Not REFUSED
+    #: either: a person's no is neither a danger nor an error.
+    DECLINED = 10
     INTERRUPTED = 130
 
 
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.DONE: "done, or nothing to do: also after “Skip for now”, and when existing settings were kept",
     ExitCode.CHECK_FAILED: "`tcsync doctor`: a check failed. Any command: an error that no other status names",
-    ExitCode.USAGE: "flags that do not go together, or an answer is needed and there is no terminal to ask on",
+    ExitCode.USAGE: "flags that do not go together, or an answer is missing where none may be asked for",
     ExitCode.UNVERIFIED: "saved as *unverified*: the settings are in the taskrc, and nothing was synced yet",
     ExitCode.TASKWARRIOR: "Taskwarrior is missing or too old, hangs or fails, or its `task sync` failed",
     ExitCode.SERVER: "the server cannot be reached, refuses, or is no sync server",
@@ -32,6 +35,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.TASKRC: "the taskrc cannot be read or changed",
     ExitCode.REFUSED: "tasks or a file could be lost if the command went on, or there is no safe way to go on",
     ExitCode.NOT_CONFIGURED: "this computer has no complete sync settings: `tcsync pair`, `show`, `export` and `add`",
+    ExitCode.DECLINED: "stopped because a person, or --no-merge, said no to a question; nothing was changed",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C; the previous state is restored (`tcsync add`: see its message)",
 }
 

@@ -81,7 +81,8 @@ class Export:
         for found in unreadable[:_REPORTED_MAX]:
             self._notes.note(str(found))
         if len(unreadable) > _REPORTED_MAX:
-            self._notes.note(f"and {len(unreadable) - _REPORTED_MAX} more such properties")
+            more = len(unreadable) - _REPORTED_MAX
+            self._notes.note(f"and {more} more such {'property' if more == 1 else 'properties'}")
         if unreadable:
             self._notes.note(
                 f"{summary(unreadable)} properties that Taskwarrior cannot read. They are texts with names that begin "

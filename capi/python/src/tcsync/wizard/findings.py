@@ -264,6 +264,11 @@ class Problem(Enum):
         "`tcsync show --reveal` shows the secret on the first computer.",
         ExitCode.CREDENTIALS,
     )
+    SETTINGS_INCOMPLETE = (
+        "These are not all of another computer's settings: {missing} missing.",
+        "Copy all three lines, or use the pairing code (`tcsync pair` shows it on the first computer).",
+        ExitCode.CREDENTIALS,
+    )
     FIELDS_SWAPPED = (
         "This looks like {found}, but {wanted} is needed here.",
         "Enter the fields in the order in which they are asked for.",
@@ -323,10 +328,37 @@ class Problem(Enum):
         "Ask the server's operator to allow the client ID that `tcsync show` names.",
         ExitCode.CREDENTIALS,
     )
+    SYNC_RATE_LIMITED = (
+        "`task sync` was asked by the server to slow down (429): too many requests came at once.",
+        "Wait a few minutes, then try again; if that does not help, ask the server's operator for a higher limit.",
+        ExitCode.SERVER,
+    )
+    SYNC_NOT_FOUND = (
+        "`task sync` asked for something that the server at this URL does not know (404): it is no sync server, or the "
+        "path or token in the URL is wrong.",
+        "Compare the whole URL, with its path, with that of the first computer (`tcsync show`); a proxy in front of "
+        "the server may be in the way, too.",
+        ExitCode.SERVER,
+    )
+    SYNC_TOO_LARGE = (
+        "`task sync` was refused by the server (413): the changes to be sent exceed its limit.",
+        "The server's operator can raise the limit, of a proxy in front of it as well.",
+        ExitCode.SERVER,
+    )
+    SYNC_SERVER_FULL = (
+        "`task sync` was refused by the server (507): it has no room for more.",
+        "The server's operator must make room; nothing is lost.",
+        ExitCode.SERVER,
+    )
+    SYNC_SERVER_FAILED = (
+        "`task sync` was answered with status {status}: the server or a proxy in front of it has an error of its own.",
+        "Try again in a minute; if that does not help, the server's operator finds the reason in its log.",
+        ExitCode.SERVER,
+    )
     SYNC_STATUS = (
-        "`task sync` got status {status} from the server.",
-        "`tcsync doctor` says what the server's answer means.",
-        ExitCode.TASKWARRIOR,
+        "`task sync` was answered with status {status}, which no sync server sends: something else answers at its URL.",
+        "Check the URL with its path (`tcsync show`); a proxy in front of the server may be in the way, too.",
+        ExitCode.SERVER,
     )
     SYNC_UNREACHABLE = (
         "`task sync` could not reach the server: {detail}",
@@ -384,7 +416,7 @@ class Problem(Enum):
         ExitCode.NOT_CONFIGURED,
     )
     SYNC_INCOMPLETE = (
-        "The sync settings in {path} are incomplete: {missing} is not set.",
+        "The sync settings in {path} are incomplete: {missing} not set.",
         "Run `tcsync setup --replace`.",
         ExitCode.NOT_CONFIGURED,
     )
@@ -501,7 +533,7 @@ class Problem(Enum):
     # The commands
 
     ANSWER_NEEDED = (
-        "There is no terminal to ask on, and no flag has the answer: {question}",
+        "Nothing may be asked here (no terminal, --json or --yes), and no flag has the answer: {question}",
         "Give {flag}.",
         ExitCode.USAGE,
     )
@@ -528,7 +560,7 @@ class Problem(Enum):
     DECLINED = (
         "Stopped as you asked; nothing was changed.",
         "Run `tcsync setup` again at any time.",
-        ExitCode.REFUSED,
+        ExitCode.DECLINED,
     )
     INTERRUPTED = (
         "Interrupted. Nothing was changed: everything is as it was before.",
@@ -541,5 +573,36 @@ class Problem(Enum):
         ExitCode.INTERRUPTED,
     )
 
+
+#: The problems after which settings may be saved as unverified. They say that the server or the way to it does not work
+#: now; with all others it is known that the settings are wrong, or that the data cannot be synced with them.
+SAVEABLE = frozenset(
+    {
+        Problem.REMOTE_NAME_NOT_RESOLVED,
+        Problem.REMOTE_CONNECTION_REFUSED,
+        Problem.REMOTE_NETWORK_FAILED,
+        Problem.REMOTE_FAILED,
+        Problem.REMOTE_TIMED_OUT,
+        Problem.REMOTE_PROXY_FAILED,
+        Problem.REMOTE_CERTIFICATE_EXPIRED,
+        Problem.REMOTE_CERTIFICATE_UNTRUSTED,
+        Problem.REMOTE_TLS_FAILED,
+        Problem.REMOTE_RATE_LIMITED,
+        Problem.REMOTE_SERVER_UNAVAILABLE,
+        Problem.REMOTE_SERVER_FULL,
+        Problem.REMOTE_SERVER_FAILED,
+        Problem.REMOTE_TOO_LARGE,
+        Problem.HISTORY_SLOW,
+        Problem.TASK_HANGS,
+        Problem.TASK_FAILS,
+        Problem.SYNC_RATE_LIMITED,
+        Problem.SYNC_TOO_LARGE,
+        Problem.SYNC_SERVER_FULL,
+        Problem.SYNC_SERVER_FAILED,
+        Problem.SYNC_UNREACHABLE,
+        Problem.SYNC_UNTRUSTED,
+        Problem.SYNC_FAILED,
+    }
+)
 
 PROBLEM_OF_FAULT = {problem.fault: problem for problem in Problem if problem.fault}

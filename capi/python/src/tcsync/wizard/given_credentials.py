@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from uuid import UUID
 
-from tcsync import Credentials, Secret, decode_pairing_code, parse_client_id
+from tcsync import Credentials, Secret, parse_client_id
 
 from .computer import TaskProgram, ThisComputer
 from .diagnosis import errors_as_findings
 from .findings import CommandStopped, Problem
-from .setup.answers import SecretSource, read_secret
+from .setup.answers import SecretSource, read_pairing_code, read_secret
 from .taskwarrior import LOCAL_TIMEOUT_S
 
 _NOT_SET_UP = (Problem.TASKRC_MISSING, Problem.SYNC_NOT_CONFIGURED)
@@ -50,7 +50,7 @@ class GivenCredentials:
         """Complete credentials: the flags' or, without any of them, this computer's."""
         with errors_as_findings():
             if self.pairing_code.is_named:
-                code = decode_pairing_code(self.pairing_code.read("pairing code"))
+                code = read_pairing_code(self.pairing_code)
                 return Credentials(self.server_url or code.url, code.client_id, code.secret)
             if self.client_id is None and not self.secret.is_named:
                 return self._own()

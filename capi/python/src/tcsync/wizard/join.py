@@ -17,7 +17,7 @@ from .computer import ThisComputer
 from .findings import CommandStopped
 from .received_history import SyncProgressLine
 from .server_check import ConnectionOptions, ServerCheck
-from .words import count, listed
+from .words import listed, plural
 
 #: Seconds to wait for another program that holds the replica, such as a `task sync` on a slow connection.
 BUSY_TIMEOUT_S = 30.0
@@ -57,7 +57,7 @@ def join_history(computer: ThisComputer, history: Replica, *, command: str) -> J
 def describe(report: JoinReport, tasks: Tasks) -> Iterator[str]:
     """The effects of a join, as lines for a person. `tasks` are those after it."""
     parts = [
-        f"{count(number, 'task')} {what}"
+        f"{plural(number, 'task')} {what}"
         for number, what in (
             (report.received_tasks, "came from the server"),
             (report.added_tasks, "of this computer will be sent"),
@@ -71,7 +71,7 @@ def describe(report: JoinReport, tasks: Tasks) -> Iterator[str]:
     yield f"Merged: {listed(parts)}." if parts else "Merged: both had the same tasks."
     if not report.doubtful:
         return
-    doubts = count(len(report.doubtful), "decision")
+    doubts = plural(len(report.doubtful), "decision")
     yield f"{doubts} could not be made by the times of the changes:"
     for doubt in report.doubtful[:_NAMED_MAX]:
         yield f"- {_describe_doubt(doubt, tasks)}"

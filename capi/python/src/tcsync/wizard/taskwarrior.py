@@ -34,6 +34,14 @@ _WITHOUT_QUESTIONS = ("rc.confirmation=off", "rc.recurrence.confirmation=no", "r
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?\S*")
 _SENT = re.compile(r"Sent (\d+) local operations? to the server")
 _STATUS = re.compile(r"responded with (\d{3})")
+_PROBLEM_OF_STATUS = {
+    "403": Problem.SYNC_NOT_ALLOWED,
+    "404": Problem.SYNC_NOT_FOUND,
+    "410": Problem.SYNC_GONE,
+    "413": Problem.SYNC_TOO_LARGE,
+    "429": Problem.SYNC_RATE_LIMITED,
+    "507": Problem.SYNC_SERVER_FULL,
+}
 _AFTER_KILL_S = 5.0
 _DETAIL_CHARACTERS_MAX = 300
 
@@ -116,8 +124,8 @@ def explain_sync(done: TaskRun) -> Finding:
     """The finding for a failed `task sync`, from its status and Taskwarrior's own words."""
     words = done.complaint
     if status := _STATUS.search(words):
-        problem = {"410": Problem.SYNC_GONE, "403": Problem.SYNC_NOT_ALLOWED}.get(status[1], Problem.SYNC_STATUS)
-        return problem.finding(status=status[1])
+        other = Problem.SYNC_SERVER_FAILED if status[1].startswith("5") else Problem.SYNC_STATUS
+        return _PROBLEM_OF_STATUS.get(status[1], other).finding(status=status[1])
     if "unsealing" in words:
         return Problem.SYNC_WRONG_SECRET.finding()
     if "error sending request" in words or "timed out" in words:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def count(number: int, noun: str, plural: str = "") -> str:
-    """Such as "1 task" and "2 tasks"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+def plural(number: int, thing: str) -> str:
+    """Such as "1 change" and "2 changes"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -6,10 +6,11 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from tcsync import Credentials, Secret, decode_pairing_code, parse_client_id, parse_secret
+from tcsync import Credentials, Secret, parse_client_id, parse_secret
 
 from ..diagnosis import errors_as_findings
-from ..findings import Problem
+from ..findings import CommandStopped, Problem
+from ..pasted import credentials_in
 from ..server_check import ConnectionOptions
 
 ServerKind = Literal["cloud", "self-hosted", "skip"]
@@ -37,22 +38,30 @@ class SecretSource:
 
     def read(self, what: str) -> str:
         """Reads the source's only line."""
-        place = self.file if self.file is not None else f"descriptor {self.descriptor}"
+        lines = self.read_text(what).splitlines()
+        if len(lines) > 1:
+            raise self._unreadable(what, "it has more than one line")
+        return lines[0]
+
+    def read_text(self, what: str) -> str:
+        """Reads all of the source, without empty lines around it."""
         try:
             if self.file is not None and self.file != "-":
                 data = _read(os.open(self.file, os.O_RDONLY | os.O_CLOEXEC))
             else:
                 data = _read(os.dup(self.descriptor if self.descriptor is not None else 0))
-            text = data.decode("utf-8")
+            text = data.decode("utf-8-sig").strip("\r\n")
         except UnicodeDecodeError:
-            raise Problem.SECRET_UNREADABLE.stop(what=what, source=place, detail="it is not UTF-8 text") from None
+            raise self._unreadable(what, "it is not UTF-8 text") from None
         except OSError as error:
-            raise Problem.SECRET_UNREADABLE.stop(what=what, source=place, detail=error.strerror) from None
-        lines = text.strip("\r\n").splitlines()
-        if len(lines) != 1 or len(data) > _SECRET_INPUT_BYTES_MAX:
-            problem = "it has more than one line" if len(lines) > 1 else "it is too long" if lines else "it is empty"
-            raise Problem.SECRET_UNREADABLE.stop(what=what, source=place, detail=problem)
-        return lines[0]
+            raise self._unreadable(what, error.strerror or "it cannot be read") from None
+        if not text or len(data) > _SECRET_INPUT_BYTES_MAX:
+            raise self._unreadable(what, "it is too long" if text else "it is empty")
+        return text
+
+    def _unreadable(self, what: str, detail: str) -> CommandStopped:
+        place = self.file if self.file is not None else f"descriptor {self.descriptor}"
+        return Problem.SECRET_UNREADABLE.stop(what=what, source=place, detail=detail)
 
 
 @dataclass(frozen=True)
@@ -97,8 +106,7 @@ class Answers:
         `url`: the server that goes with a client ID and a secret.
         """
         if self.pairing_code.is_named:
-            with errors_as_findings():
-                return decode_pairing_code(self.pairing_code.read("pairing code"))
+            return read_pairing_code(self.pairing_code)
         if self.client_id is None or not self.secret.is_named or url is None:
             return None
         with errors_as_findings():
@@ -110,6 +118,11 @@ def read_secret(source: SecretSource) -> Secret:
     """Reads the secret from a flag's source."""
     with errors_as_findings():
         return parse_secret(source.read("secret"))
+
+
+def read_pairing_code(source: SecretSource) -> Credentials:
+    """Reads the pairing code, or another computer's settings, from a flag's source."""
+    return credentials_in(source.read_text("pairing code"))
 
 
 def _conflict(detail: str) -> None:

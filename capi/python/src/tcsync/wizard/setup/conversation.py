@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import TypeVar
@@ -12,20 +13,19 @@ from uuid import UUID
 from tcsync import (
     Credentials,
     Secret,
-    decode_pairing_code,
     encode_pairing_code,
     normalise_url,
-    pairing_code_qr,
     parse_client_id,
     parse_secret,
 )
-from tcsync.credentials import looks_like_client_id
+from tcsync.credentials import looks_like_client_id, secret_peculiarity
 from tcsync.pairing import looks_like_pairing_code
 
 from ..branding import Branding
 from ..console import Console
 from ..diagnosis import errors_as_findings
-from ..findings import CommandStopped, Finding, Problem
+from ..findings import SAVEABLE, CommandStopped, Finding, Problem
+from ..pasted import credentials_in, has_settings, missing_part
 from . import texts
 from .answers import Answers, Computer, ServerKind, read_secret
 from .ask import Asker, numbered
@@ -71,6 +71,8 @@ class Conversation:
             if url is None and self._answers.server == "cloud":
                 url = self.url("cloud")
             self._given = self._answers.credentials(url)
+            if self._given is not None:
+                self._note_peculiarity(self._given.secret)
         return self._given
 
     def server(self) -> ServerKind:
@@ -87,12 +89,20 @@ class Conversation:
         return kinds[self._asker.choose(texts.CHOOSE, len(options), flag="--server") - 1]
 
     def computer(self) -> Computer:
+        """Which computer this is. An Enter alone does not begin a second history beside that of other computers: most
+        people who press it have not read the question, or do not know what credentials are."""
         if self._answers.computer is not None:
             return self._answers.computer
         if self._answers.gives_credentials:
             return "second"
         flag = "--first-computer or --second-computer"
-        return "second" if self._asker.confirm(texts.HAVE_CREDENTIALS, default=False, flag=flag) else "first"
+        if self._asker.is_interactive:
+            self.console.line(texts.ABOUT_CREDENTIALS)
+        has_credentials = self._asker.confirm_or_enter(texts.HAVE_CREDENTIALS, default=False, flag=flag)
+        if has_credentials is None:
+            self.console.line(texts.FIRST_BEGINS)
+            has_credentials = not self._asker.confirm(texts.IS_FIRST, default=None, flag=flag)
+        return "second" if has_credentials else "first"
 
     def url(self, kind: ServerKind) -> str:
         """The server's URL: the flag's, the cloud's, or a typed one."""
@@ -114,11 +124,13 @@ class Conversation:
         if self._answers.gives_credentials:
             return self._typed(url or self.url(kind))
         while True:
-            text = self._asker.text(texts.ASK_CODE, flag=_CODE_FLAGS, default="")
+            text = self._asker.pasted(texts.ASK_CODE, flag=_CODE_FLAGS, missing=missing_part)
             if not text.strip():
                 return self._typed(url or self.url(kind))
             try:
-                credentials = _parse_code(text)
+                credentials = _parse_pasted(text)
+                if not self._accepts_secret(credentials.secret):
+                    continue
             except CommandStopped as stop:
                 self.console.finding(stop.finding)
                 continue
@@ -160,17 +172,25 @@ class Conversation:
     def after_failure(
         self, finding: Finding, computer: Computer, *, may_save: bool, may_ask_again: bool
     ) -> AfterFailure:
-        """Shows a failure and asks for the next step. Raises CommandStopped with the finding when there is none."""
+        """Shows a failure and asks for the next step. Raises CommandStopped with the finding when there is none.
+
+        `may_save` allows to save the settings as unverified, after failures that do not show that they are wrong.
+        """
+        is_wrong = finding.problem not in SAVEABLE
         if not self._asker.is_interactive:
-            if may_save and self._answers.save_unverified:
-                self.console.finding(finding)
-                return AfterFailure.SAVE
-            raise CommandStopped(finding)
+            if not may_save or not self._answers.save_unverified:
+                raise CommandStopped(finding)
+            if is_wrong:
+                raise CommandStopped(replace(finding, text=f"{finding.text} {texts.NOT_SAVED}"))
+            self.console.finding(finding)
+            return AfterFailure.SAVE
         self.console.finding(finding)
+        if may_save and is_wrong:
+            self.console.line(texts.NOT_SAVED)
         choices: list[tuple[str, AfterFailure | None]] = [(texts.RETRY, AfterFailure.RETRY)]
         if may_ask_again:
             choices.append((texts.AGAIN[computer], AfterFailure.ENTER_AGAIN))
-        if may_save:
+        if may_save and not is_wrong:
             choices.append((texts.SAVE, AfterFailure.SAVE))
         choices.append((texts.QUIT, None))
         self.console.line(texts.FAILURE_HEADING)
@@ -203,7 +223,7 @@ class Conversation:
         self.console.exact(f"  {code.reveal()}")
         if self._answers.qr:
             self.console.line(texts.QR_HEADING)
-            self.console.raw(pairing_code_qr(code))
+            self.console.qr(code)
 
     def _until_valid(self, question: str, flag: str, parse: Callable[[str], T], *, hidden: bool = False) -> T:
         """Asks until `parse` accepts the answer; gives the reason after each refusal."""
@@ -232,11 +252,28 @@ class Conversation:
         else:
             client_id = self._until_valid(texts.ASK_CLIENT_ID, "--client-id", _parse_client_id)
         if self._answers.secret.is_named:
-            return Credentials(url, client_id, read_secret(self._answers.secret))
-        secret = self._until_valid(
-            texts.ASK_SECRET, _SECRET_FLAGS, lambda text: _parse_secret(text, client_id), hidden=True
-        )
-        return Credentials(url, client_id, secret)
+            secret = read_secret(self._answers.secret)
+            self._note_peculiarity(secret)
+            return Credentials(url, client_id, secret)
+        while True:
+            secret = self._until_valid(
+                texts.ASK_SECRET, _SECRET_FLAGS, lambda text: _parse_secret(text, client_id), hidden=True
+            )
+            if self._accepts_secret(secret):
+                return Credentials(url, client_id, secret)
+
+    def _accepts_secret(self, secret: Secret) -> bool:
+        """Whether to use a secret: one that was not generated only if the person says so."""
+        if not self._note_peculiarity(secret):
+            return True
+        return self._asker.confirm(texts.USE_SECRET, default=False, flag=_SECRET_FLAGS)
+
+    def _note_peculiarity(self, secret: Secret) -> bool:
+        """Tells how a secret differs from a generated one, and returns whether it does."""
+        peculiarity = secret_peculiarity(secret)
+        if peculiarity is not None:
+            self.console.note(texts.PECULIAR_SECRET.format(peculiarity=peculiarity))
+        return peculiarity is not None
 
 
 def describe_credentials(credentials: Credentials, *, reveal: bool) -> dict[str, str]:
@@ -287,7 +324,7 @@ def _parse_secret(text: str, client_id: UUID) -> Secret:
         return parse_secret(text)
 
 
-def _parse_code(text: str) -> Credentials:
-    _refuse_other(text, Field.PAIRING_CODE)
-    with errors_as_findings():
-        return decode_pairing_code(text)
+def _parse_pasted(text: str) -> Credentials:
+    if not has_settings(text):
+        _refuse_other(text, Field.PAIRING_CODE)
+    return credentials_in(text)

@@ -10,6 +10,7 @@ from ..console import Console
 from ..findings import CommandStopped, Finding, Problem
 from ..received_history import ReceivedHistory
 from ..server_check import ConnectionOptions, ServerCheck
+from ..words import plural
 from . import texts
 from .outcome import count_tasks, describe_counts
 
@@ -44,7 +45,7 @@ def first_sync(
     sent_operations = _sync(computer, connection)
     after = computer.replica()
     received = len(after.tasks.keys() - before.tasks.keys())
-    console.done(texts.SYNCED.format(sent=sent_operations, received=received))
+    console.done(texts.SYNCED.format(sent=plural(sent_operations, "change"), received=plural(received, "task")))
     tasks, finding = _read_back(computer, server, history, connection)
     if tasks is not None and finding is None:
         console.done(texts.READ_BACK.format(tasks=describe_counts(tasks)))

@@ -13,9 +13,10 @@ from tcsync import Credentials, JoinReport, encode_pairing_code
 
 from ..exit_codes import ExitCode
 from ..findings import Finding
+from ..words import plural
 from .answers import Computer
 
-Result = Literal["done", "kept", "skipped", "unverified", "dry-run", "failed", "interrupted"]
+Result = Literal["done", "kept", "skipped", "unverified", "dry-run", "failed", "declined", "interrupted"]
 
 
 def count_tasks(tasks: Iterable[Mapping[str, str]]) -> dict[str, int]:
@@ -28,7 +29,7 @@ def describe_counts(counts: Mapping[str, int]) -> str:
     """Such as "3 tasks (2 pending, 1 completed)"."""
     total = counts["all"]
     parts = ", ".join(f"{number} {status}" for status, number in counts.items() if status != "all")
-    return f"{total} {'task' if total == 1 else 'tasks'}" + (f" ({parts})" if parts else "")
+    return plural(total, "task") + (f" ({parts})" if parts else "")
 
 
 def describe_tasks(tasks: Mapping[UUID, Mapping[str, str]]) -> str:

@@ -6,11 +6,21 @@ OPTION_SKIP = "Skip for now"
 CHOOSE = "Choose option"
 SKIPPED = "Skipped. `tcsync setup` sets up sync at any time; nothing was changed."
 
+ABOUT_CREDENTIALS = (
+    "Credentials are those that another computer of yours syncs with: `tcsync pair` there shows them as a pairing code."
+)
 HAVE_CREDENTIALS = "Do you have existing credentials from another computer?"
+FIRST_BEGINS = (
+    "The first computer begins a new, empty history. Computers that already sync do not see its tasks.\n"
+    "Every further one needs the pairing code instead."
+)
+IS_FIRST = "Is this the first of your computers to sync?"
 ASK_CODE = "Pairing code (or Enter to type URL, client ID and secret)"
 ASK_URL = "Server URL"
 ASK_CLIENT_ID = "Client ID"
 ASK_SECRET = "Secret (not shown)"
+PECULIAR_SECRET = "A generated secret is 64 characters 0-9 a-f; yours {peculiarity}."
+USE_SECRET = "Use it as it is?"
 CODE_NAMES_URL = "The pairing code names the server {url}; that one is used."
 
 CHECKING = "Checking {url} ..."
@@ -48,7 +58,7 @@ WRITTEN = "Taskwarrior is configured in {path}."
 CREATED = "Taskwarrior is configured in {path}, which is new."
 BACKUP = "The file as it was before is in {path}."
 SYNCING = "Running the first `task sync` ..."
-SYNCED = "Sent {sent} changes to the server; {received} tasks came from it."
+SYNCED = "Sent {sent} to the server; {received} came from it."
 READ_BACK = "Read back and verified: the server and this computer both have {tasks}."
 
 FAILURE_HEADING = "What now?"
@@ -56,6 +66,7 @@ RETRY = "Try again"
 AGAIN = {"first": "Choose another server", "second": "Enter the credentials again"}
 SAVE = "Save the settings as unverified; `tcsync doctor` finishes later"
 QUIT = "Stop and change nothing"
+NOT_SAVED = "The settings cannot be saved as unverified: they are known not to work."
 UNVERIFIED = "Saved as unverified. `tcsync doctor` checks everything and finishes the setup."
 
 DRY_RUN = "Dry run: nothing was changed. It would"
@@ -78,6 +89,6 @@ KEEP_SAFE = (
     "Keep the pairing code in a safe place, such as a password manager.\n"
     "`task undo` only undoes what has not been synced yet."
 )
-SECOND_DONE = "Both computers are in sync. Run `task sync` on each to exchange changes from now on."
+SECOND_DONE = "This computer is in sync. Now run `task sync` on your other computers."
 QR_HEADING = "The pairing code as a QR code:"
 KEYRING = "A copy of the credentials is in the keyring."
