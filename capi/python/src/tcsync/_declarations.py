@@ -161,18 +161,20 @@ CODE_NAMES = {
     1037: "TCSYNC_SYNC_DIVERGED",
 }
 
+
 class tcsync_error(Structure):
     """Opaque."""
+
 
 class tcsync_bytes(Structure):
     """Opaque."""
 
+
 class tcsync_uuid(Structure):
     """As in the header."""
 
-    _fields_ = (
-        ("text", c_char * 37),
-    )
+    _fields_ = (("text", c_char * 37),)
+
 
 class tcsync_header(Structure):
     """As in the header."""
@@ -184,8 +186,10 @@ class tcsync_header(Structure):
         ("value_size", c_size_t),
     )
 
+
 class tcsync_config(Structure):
     """Opaque."""
+
 
 class tcsync_option(Structure):
     """As in the header."""
@@ -203,13 +207,17 @@ class tcsync_option(Structure):
         ("short_flag", c_char),
     )
 
+
 class tcsync_log_record(Structure):
     """Opaque."""
 
+
 tcsync_log_function = CFUNCTYPE(None, c_void_p, POINTER(tcsync_log_record))
+
 
 class tcsync_engine(Structure):
     """Opaque."""
+
 
 class tcsync_request(Structure):
     """As in the header."""
@@ -228,13 +236,17 @@ class tcsync_request(Structure):
         ("peer_address_size", c_size_t),
     )
 
+
 class tcsync_response(Structure):
     """Opaque."""
 
+
 tcsync_response_function = CFUNCTYPE(None, c_void_p, POINTER(tcsync_response))
+
 
 class tcsync_queue(Structure):
     """Opaque."""
+
 
 class tcsync_event(Structure):
     """As in the header."""
@@ -250,17 +262,22 @@ class tcsync_event(Structure):
         ("record", POINTER(tcsync_log_record)),
     )
 
+
 class tcsync_pending(Structure):
     """Opaque."""
+
 
 class tcsync_listener(Structure):
     """Opaque."""
 
+
 class tcsync_key(Structure):
     """Opaque."""
 
+
 class tcsync_remote(Structure):
     """Opaque."""
+
 
 class tcsync_remote_options(Structure):
     """As in the header."""
@@ -273,6 +290,7 @@ class tcsync_remote_options(Structure):
         ("timeout_ms", c_int64),
         ("response_bytes_max", c_int64),
     )
+
 
 class tcsync_probe(Structure):
     """As in the header."""
@@ -290,8 +308,10 @@ class tcsync_probe(Structure):
         ("server_name", c_char * 128),
     )
 
+
 class tcsync_replica(Structure):
     """Opaque."""
+
 
 class tcsync_replica_options(Structure):
     """As in the header."""
@@ -301,6 +321,7 @@ class tcsync_replica_options(Structure):
         ("must_exist", c_int32),
         ("busy_timeout_ms", c_int64),
     )
+
 
 class tcsync_operation(Structure):
     """As in the header."""
@@ -320,8 +341,10 @@ class tcsync_operation(Structure):
         ("old_property_count", c_size_t),
     )
 
+
 class tcsync_tasks(Structure):
     """Opaque."""
+
 
 class tcsync_task(Structure):
     """As in the header."""
@@ -333,6 +356,7 @@ class tcsync_task(Structure):
         ("task_id", tcsync_uuid),
     )
 
+
 class tcsync_property(Structure):
     """As in the header."""
 
@@ -343,8 +367,10 @@ class tcsync_property(Structure):
         ("value_size", c_size_t),
     )
 
+
 class tcsync_operations(Structure):
     """Opaque."""
+
 
 class tcsync_replica_state(Structure):
     """As in the header."""
@@ -356,6 +382,7 @@ class tcsync_replica_state(Structure):
         ("pending_undo_points", c_int64),
         ("base_version_id", tcsync_uuid),
     )
+
 
 class tcsync_sync_progress(Structure):
     """As in the header."""
@@ -369,7 +396,9 @@ class tcsync_sync_progress(Structure):
         ("operations_to_send", c_int64),
     )
 
+
 tcsync_progress_function = CFUNCTYPE(c_int32, c_void_p, POINTER(tcsync_sync_progress))
+
 
 class tcsync_sync_options(Structure):
     """As in the header."""
@@ -380,6 +409,7 @@ class tcsync_sync_options(Structure):
         ("progress", tcsync_progress_function),
         ("user_data", c_void_p),
     )
+
 
 class tcsync_sync_report(Structure):
     """As in the header."""
@@ -394,6 +424,7 @@ class tcsync_sync_report(Structure):
         ("has_sent_snapshot", c_int32),
         ("version_id", tcsync_uuid),
     )
+
 
 def declare(library: CDLL) -> None:
     """Gives every function its types."""
@@ -417,19 +448,42 @@ def declare(library: CDLL) -> None:
     library.tcsync_bytes_size.restype = c_size_t
     library.tcsync_bytes_free.argtypes = (POINTER(tcsync_bytes),)
     library.tcsync_bytes_free.restype = None
-    library.tcsync_uuid_random.argtypes = (POINTER(tcsync_uuid), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_uuid_random.argtypes = (
+        POINTER(tcsync_uuid),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_uuid_random.restype = c_int32
     library.tcsync_option_count.argtypes = ()
     library.tcsync_option_count.restype = c_size_t
-    library.tcsync_option_info.argtypes = (c_size_t, POINTER(tcsync_option), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_option_info.argtypes = (
+        c_size_t,
+        POINTER(tcsync_option),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_option_info.restype = c_int32
-    library.tcsync_config_new.argtypes = (POINTER(POINTER(tcsync_config)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_config_new.argtypes = (
+        POINTER(POINTER(tcsync_config)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_config_new.restype = c_int32
-    library.tcsync_config_set.argtypes = (POINTER(tcsync_config), c_char_p, c_char_p, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_config_set.argtypes = (
+        POINTER(tcsync_config),
+        c_char_p,
+        c_char_p,
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_config_set.restype = c_int32
-    library.tcsync_config_get.argtypes = (POINTER(tcsync_config), c_char_p, POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_config_get.argtypes = (
+        POINTER(tcsync_config),
+        c_char_p,
+        POINTER(POINTER(tcsync_bytes)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_config_get.restype = c_int32
-    library.tcsync_config_set_from_environment.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_config_set_from_environment.argtypes = (
+        POINTER(tcsync_config),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_config_set_from_environment.restype = c_int32
     library.tcsync_log_record_level.argtypes = (POINTER(tcsync_log_record),)
     library.tcsync_log_record_level.restype = c_int
@@ -439,97 +493,249 @@ def declare(library: CDLL) -> None:
     library.tcsync_log_record_message.restype = c_void_p
     library.tcsync_log_record_field_count.argtypes = (POINTER(tcsync_log_record),)
     library.tcsync_log_record_field_count.restype = c_size_t
-    library.tcsync_log_record_field.argtypes = (POINTER(tcsync_log_record), c_size_t, POINTER(tcsync_header), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_log_record_field.argtypes = (
+        POINTER(tcsync_log_record),
+        c_size_t,
+        POINTER(tcsync_header),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_log_record_field.restype = c_int32
-    library.tcsync_log_record_field_value.argtypes = (POINTER(tcsync_log_record), c_char_p,)
+    library.tcsync_log_record_field_value.argtypes = (
+        POINTER(tcsync_log_record),
+        c_char_p,
+    )
     library.tcsync_log_record_field_value.restype = c_void_p
-    library.tcsync_config_set_log.argtypes = (POINTER(tcsync_config), tcsync_log_function, c_void_p, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_config_set_log.argtypes = (
+        POINTER(tcsync_config),
+        tcsync_log_function,
+        c_void_p,
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_config_set_log.restype = c_int32
     library.tcsync_config_free.argtypes = (POINTER(tcsync_config),)
     library.tcsync_config_free.restype = None
-    library.tcsync_engine_open.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_engine)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_engine_open.argtypes = (
+        POINTER(tcsync_config),
+        POINTER(POINTER(tcsync_engine)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_engine_open.restype = c_int32
-    library.tcsync_engine_option.argtypes = (POINTER(tcsync_engine), c_char_p, POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_engine_option.argtypes = (
+        POINTER(tcsync_engine),
+        c_char_p,
+        POINTER(POINTER(tcsync_bytes)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_engine_option.restype = c_int32
     library.tcsync_engine_free.argtypes = (POINTER(tcsync_engine),)
     library.tcsync_engine_free.restype = None
-    library.tcsync_engine_handle.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_engine_handle.argtypes = (
+        POINTER(tcsync_engine),
+        POINTER(tcsync_request),
+        POINTER(POINTER(tcsync_response)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_engine_handle.restype = c_int32
-    library.tcsync_engine_handle_async.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), tcsync_response_function, c_void_p, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_engine_handle_async.argtypes = (
+        POINTER(tcsync_engine),
+        POINTER(tcsync_request),
+        tcsync_response_function,
+        c_void_p,
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_engine_handle_async.restype = c_int32
-    library.tcsync_administer.argtypes = (POINTER(tcsync_config), POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_administer.argtypes = (
+        POINTER(tcsync_config),
+        POINTER(tcsync_engine),
+        POINTER(tcsync_request),
+        POINTER(POINTER(tcsync_response)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_administer.restype = c_int32
-    library.tcsync_monitor.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_monitor.argtypes = (
+        POINTER(tcsync_engine),
+        POINTER(tcsync_request),
+        POINTER(POINTER(tcsync_response)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_monitor.restype = c_int32
     library.tcsync_response_status.argtypes = (POINTER(tcsync_response),)
     library.tcsync_response_status.restype = c_int
     library.tcsync_response_header_count.argtypes = (POINTER(tcsync_response),)
     library.tcsync_response_header_count.restype = c_size_t
-    library.tcsync_response_header.argtypes = (POINTER(tcsync_response), c_size_t, POINTER(tcsync_header), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_response_header.argtypes = (
+        POINTER(tcsync_response),
+        c_size_t,
+        POINTER(tcsync_header),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_response_header.restype = c_int32
-    library.tcsync_response_header_value.argtypes = (POINTER(tcsync_response), c_char_p,)
+    library.tcsync_response_header_value.argtypes = (
+        POINTER(tcsync_response),
+        c_char_p,
+    )
     library.tcsync_response_header_value.restype = c_void_p
-    library.tcsync_response_body.argtypes = (POINTER(tcsync_response), POINTER(c_size_t),)
+    library.tcsync_response_body.argtypes = (
+        POINTER(tcsync_response),
+        POINTER(c_size_t),
+    )
     library.tcsync_response_body.restype = c_void_p
     library.tcsync_response_free.argtypes = (POINTER(tcsync_response),)
     library.tcsync_response_free.restype = None
-    library.tcsync_queue_new.argtypes = (POINTER(POINTER(tcsync_queue)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_queue_new.argtypes = (
+        POINTER(POINTER(tcsync_queue)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_queue_new.restype = c_int32
     library.tcsync_queue_descriptor.argtypes = (POINTER(tcsync_queue),)
     library.tcsync_queue_descriptor.restype = c_int
-    library.tcsync_queue_next.argtypes = (POINTER(tcsync_queue), c_int64, POINTER(tcsync_event), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_queue_next.argtypes = (
+        POINTER(tcsync_queue),
+        c_int64,
+        POINTER(tcsync_event),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_queue_next.restype = c_int32
     library.tcsync_queue_wake.argtypes = (POINTER(tcsync_queue),)
     library.tcsync_queue_wake.restype = None
     library.tcsync_queue_free.argtypes = (POINTER(tcsync_queue),)
     library.tcsync_queue_free.restype = None
-    library.tcsync_config_set_log_queue.argtypes = (POINTER(tcsync_config), POINTER(tcsync_queue), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_config_set_log_queue.argtypes = (
+        POINTER(tcsync_config),
+        POINTER(tcsync_queue),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_config_set_log_queue.restype = c_int32
     library.tcsync_log_record_free.argtypes = (POINTER(tcsync_log_record),)
     library.tcsync_log_record_free.restype = None
-    library.tcsync_engine_handle_queued.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(tcsync_queue), c_void_p, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_engine_handle_queued.argtypes = (
+        POINTER(tcsync_engine),
+        POINTER(tcsync_request),
+        POINTER(tcsync_queue),
+        c_void_p,
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_engine_handle_queued.restype = c_int32
-    library.tcsync_engine_begin.argtypes = (POINTER(tcsync_engine), POINTER(tcsync_request), POINTER(POINTER(tcsync_pending)), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_engine_begin.argtypes = (
+        POINTER(tcsync_engine),
+        POINTER(tcsync_request),
+        POINTER(POINTER(tcsync_pending)),
+        POINTER(POINTER(tcsync_response)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_engine_begin.restype = c_int32
-    library.tcsync_pending_append.argtypes = (POINTER(tcsync_pending), c_char_p, c_size_t, POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_pending_append.argtypes = (
+        POINTER(tcsync_pending),
+        c_char_p,
+        c_size_t,
+        POINTER(POINTER(tcsync_response)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_pending_append.restype = c_int32
-    library.tcsync_pending_append_queued.argtypes = (POINTER(tcsync_pending), c_char_p, c_size_t, POINTER(tcsync_queue), c_void_p, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_pending_append_queued.argtypes = (
+        POINTER(tcsync_pending),
+        c_char_p,
+        c_size_t,
+        POINTER(tcsync_queue),
+        c_void_p,
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_pending_append_queued.restype = c_int32
-    library.tcsync_pending_finish.argtypes = (POINTER(tcsync_pending), POINTER(POINTER(tcsync_response)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_pending_finish.argtypes = (
+        POINTER(tcsync_pending),
+        POINTER(POINTER(tcsync_response)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_pending_finish.restype = c_int32
-    library.tcsync_pending_finish_queued.argtypes = (POINTER(tcsync_pending), POINTER(tcsync_queue), c_void_p, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_pending_finish_queued.argtypes = (
+        POINTER(tcsync_pending),
+        POINTER(tcsync_queue),
+        c_void_p,
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_pending_finish_queued.restype = c_int32
     library.tcsync_pending_free.argtypes = (POINTER(tcsync_pending),)
     library.tcsync_pending_free.restype = None
     library.tcsync_response_body_size.argtypes = (POINTER(tcsync_response),)
     library.tcsync_response_body_size.restype = c_int64
-    library.tcsync_response_read.argtypes = (POINTER(tcsync_response), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_response_read.argtypes = (
+        POINTER(tcsync_response),
+        POINTER(POINTER(tcsync_bytes)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_response_read.restype = c_int32
-    library.tcsync_response_read_queued.argtypes = (POINTER(tcsync_response), POINTER(tcsync_queue), c_void_p, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_response_read_queued.argtypes = (
+        POINTER(tcsync_response),
+        POINTER(tcsync_queue),
+        c_void_p,
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_response_read_queued.restype = c_int32
-    library.tcsync_listener_bind.argtypes = (POINTER(tcsync_config), POINTER(POINTER(tcsync_listener)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_listener_bind.argtypes = (
+        POINTER(tcsync_config),
+        POINTER(POINTER(tcsync_listener)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_listener_bind.restype = c_int32
     library.tcsync_listener_address_count.argtypes = (POINTER(tcsync_listener),)
     library.tcsync_listener_address_count.restype = c_size_t
-    library.tcsync_listener_address.argtypes = (POINTER(tcsync_listener), c_size_t,)
+    library.tcsync_listener_address.argtypes = (
+        POINTER(tcsync_listener),
+        c_size_t,
+    )
     library.tcsync_listener_address.restype = c_void_p
-    library.tcsync_listener_serve.argtypes = (POINTER(tcsync_listener), POINTER(tcsync_engine), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_listener_serve.argtypes = (
+        POINTER(tcsync_listener),
+        POINTER(tcsync_engine),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_listener_serve.restype = c_int32
     library.tcsync_listener_stop.argtypes = (POINTER(tcsync_listener),)
     library.tcsync_listener_stop.restype = None
     library.tcsync_listener_free.argtypes = (POINTER(tcsync_listener),)
     library.tcsync_listener_free.restype = None
-    library.tcsync_credentials_generate.argtypes = (POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_credentials_generate.argtypes = (
+        POINTER(POINTER(tcsync_bytes)),
+        POINTER(POINTER(tcsync_bytes)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_credentials_generate.restype = c_int32
-    library.tcsync_key_derive.argtypes = (c_char_p, c_char_p, c_size_t, POINTER(POINTER(tcsync_key)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_key_derive.argtypes = (
+        c_char_p,
+        c_char_p,
+        c_size_t,
+        POINTER(POINTER(tcsync_key)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_key_derive.restype = c_int32
     library.tcsync_key_free.argtypes = (POINTER(tcsync_key),)
     library.tcsync_key_free.restype = None
-    library.tcsync_seal.argtypes = (POINTER(tcsync_key), c_char_p, c_char_p, c_size_t, POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_seal.argtypes = (
+        POINTER(tcsync_key),
+        c_char_p,
+        c_char_p,
+        c_size_t,
+        POINTER(POINTER(tcsync_bytes)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_seal.restype = c_int32
-    library.tcsync_unseal.argtypes = (POINTER(tcsync_key), c_char_p, c_char_p, c_size_t, POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_unseal.argtypes = (
+        POINTER(tcsync_key),
+        c_char_p,
+        c_char_p,
+        c_size_t,
+        POINTER(POINTER(tcsync_bytes)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_unseal.restype = c_int32
-    library.tcsync_remote_open.argtypes = (c_char_p, c_char_p, POINTER(tcsync_key), POINTER(tcsync_remote_options), POINTER(POINTER(tcsync_remote)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_open.argtypes = (
+        c_char_p,
+        c_char_p,
+        POINTER(tcsync_key),
+        POINTER(tcsync_remote_options),
+        POINTER(POINTER(tcsync_remote)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_remote_open.restype = c_int32
     library.tcsync_remote_cancel.argtypes = (POINTER(tcsync_remote),)
     library.tcsync_remote_cancel.restype = None
@@ -537,47 +743,141 @@ def declare(library: CDLL) -> None:
     library.tcsync_remote_resume.restype = None
     library.tcsync_remote_free.argtypes = (POINTER(tcsync_remote),)
     library.tcsync_remote_free.restype = None
-    library.tcsync_remote_probe.argtypes = (POINTER(tcsync_remote), POINTER(tcsync_probe), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_probe.argtypes = (
+        POINTER(tcsync_remote),
+        POINTER(tcsync_probe),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_remote_probe.restype = c_int32
-    library.tcsync_remote_get_child_version.argtypes = (POINTER(tcsync_remote), c_char_p, POINTER(c_int32), POINTER(tcsync_uuid), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_get_child_version.argtypes = (
+        POINTER(tcsync_remote),
+        c_char_p,
+        POINTER(c_int32),
+        POINTER(tcsync_uuid),
+        POINTER(POINTER(tcsync_bytes)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_remote_get_child_version.restype = c_int32
-    library.tcsync_remote_add_version.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(c_int32), POINTER(tcsync_uuid), POINTER(c_int32), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_add_version.argtypes = (
+        POINTER(tcsync_remote),
+        c_char_p,
+        c_char_p,
+        c_size_t,
+        POINTER(c_int32),
+        POINTER(tcsync_uuid),
+        POINTER(c_int32),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_remote_add_version.restype = c_int32
-    library.tcsync_remote_get_snapshot.argtypes = (POINTER(tcsync_remote), POINTER(c_int32), POINTER(tcsync_uuid), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_get_snapshot.argtypes = (
+        POINTER(tcsync_remote),
+        POINTER(c_int32),
+        POINTER(tcsync_uuid),
+        POINTER(POINTER(tcsync_bytes)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_remote_get_snapshot.restype = c_int32
-    library.tcsync_remote_add_snapshot.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_add_snapshot.argtypes = (
+        POINTER(tcsync_remote),
+        c_char_p,
+        c_char_p,
+        c_size_t,
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_remote_add_snapshot.restype = c_int32
-    library.tcsync_replica_open.argtypes = (c_char_p, POINTER(tcsync_replica_options), POINTER(POINTER(tcsync_replica)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_open.argtypes = (
+        c_char_p,
+        POINTER(tcsync_replica_options),
+        POINTER(POINTER(tcsync_replica)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_replica_open.restype = c_int32
     library.tcsync_replica_free.argtypes = (POINTER(tcsync_replica),)
     library.tcsync_replica_free.restype = None
-    library.tcsync_replica_commit.argtypes = (POINTER(tcsync_replica), POINTER(tcsync_operation), c_size_t, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_commit.argtypes = (
+        POINTER(tcsync_replica),
+        POINTER(tcsync_operation),
+        c_size_t,
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_replica_commit.restype = c_int32
-    library.tcsync_replica_tasks.argtypes = (POINTER(tcsync_replica), c_char_p, POINTER(POINTER(tcsync_tasks)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_tasks.argtypes = (
+        POINTER(tcsync_replica),
+        c_char_p,
+        POINTER(POINTER(tcsync_tasks)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_replica_tasks.restype = c_int32
     library.tcsync_tasks_count.argtypes = (POINTER(tcsync_tasks),)
     library.tcsync_tasks_count.restype = c_size_t
-    library.tcsync_tasks_get.argtypes = (POINTER(tcsync_tasks), c_size_t, POINTER(tcsync_task), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_tasks_get.argtypes = (
+        POINTER(tcsync_tasks),
+        c_size_t,
+        POINTER(tcsync_task),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_tasks_get.restype = c_int32
-    library.tcsync_tasks_property.argtypes = (POINTER(tcsync_tasks), c_size_t, c_size_t, POINTER(tcsync_property), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_tasks_property.argtypes = (
+        POINTER(tcsync_tasks),
+        c_size_t,
+        c_size_t,
+        POINTER(tcsync_property),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_tasks_property.restype = c_int32
     library.tcsync_tasks_free.argtypes = (POINTER(tcsync_tasks),)
     library.tcsync_tasks_free.restype = None
-    library.tcsync_replica_operations.argtypes = (POINTER(tcsync_replica), c_int32, c_char_p, POINTER(POINTER(tcsync_operations)), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_operations.argtypes = (
+        POINTER(tcsync_replica),
+        c_int32,
+        c_char_p,
+        POINTER(POINTER(tcsync_operations)),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_replica_operations.restype = c_int32
     library.tcsync_operations_count.argtypes = (POINTER(tcsync_operations),)
     library.tcsync_operations_count.restype = c_size_t
-    library.tcsync_operations_get.argtypes = (POINTER(tcsync_operations), c_size_t, POINTER(tcsync_operation), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_operations_get.argtypes = (
+        POINTER(tcsync_operations),
+        c_size_t,
+        POINTER(tcsync_operation),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_operations_get.restype = c_int32
-    library.tcsync_operations_old_property.argtypes = (POINTER(tcsync_operations), c_size_t, c_size_t, POINTER(tcsync_property), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_operations_old_property.argtypes = (
+        POINTER(tcsync_operations),
+        c_size_t,
+        c_size_t,
+        POINTER(tcsync_property),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_operations_old_property.restype = c_int32
     library.tcsync_operations_free.argtypes = (POINTER(tcsync_operations),)
     library.tcsync_operations_free.restype = None
-    library.tcsync_replica_undo.argtypes = (POINTER(tcsync_replica), POINTER(tcsync_operations), POINTER(c_int32), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_undo.argtypes = (
+        POINTER(tcsync_replica),
+        POINTER(tcsync_operations),
+        POINTER(c_int32),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_replica_undo.restype = c_int32
-    library.tcsync_replica_rebuild_working_set.argtypes = (POINTER(tcsync_replica), c_int32, POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_rebuild_working_set.argtypes = (
+        POINTER(tcsync_replica),
+        c_int32,
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_replica_rebuild_working_set.restype = c_int32
-    library.tcsync_replica_get_state.argtypes = (POINTER(tcsync_replica), POINTER(tcsync_replica_state), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_get_state.argtypes = (
+        POINTER(tcsync_replica),
+        POINTER(tcsync_replica_state),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_replica_get_state.restype = c_int32
-    library.tcsync_replica_sync.argtypes = (POINTER(tcsync_replica), POINTER(tcsync_remote), POINTER(tcsync_sync_options), POINTER(tcsync_sync_report), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_replica_sync.argtypes = (
+        POINTER(tcsync_replica),
+        POINTER(tcsync_remote),
+        POINTER(tcsync_sync_options),
+        POINTER(tcsync_sync_report),
+        POINTER(POINTER(tcsync_error)),
+    )
     library.tcsync_replica_sync.restype = c_int32

@@ -350,9 +350,7 @@ def _read_file(path: Path) -> bytes:
     return content
 
 
-def _data_location(
-    path: Path, definitions: Mapping[str, list[TaskrcSetting]], environment: Mapping[str, str]
-) -> Path:
+def _data_location(path: Path, definitions: Mapping[str, list[TaskrcSetting]], environment: Mapping[str, str]) -> Path:
     named = environment.get("TASKDATA")
     if named == "":
         raise TaskrcError("TASKDATA is set but empty; unset it, or set it to Taskwarrior's data directory", path=path)
