@@ -68,6 +68,12 @@ class Taskwarrior:
     def __str__(self) -> str:
         return f"Taskwarrior {self.version} at {self.path}"
 
+    @property
+    def cuts_paths(self) -> bool:
+        """Whether it drops the last part of a URL's path unless a slash follows, as TaskChampion did before 3.0."""
+        major, minor = self.version.split(".")[:2]
+        return (int(major), int(minor)) < (3, 5)
+
     def export(self) -> str:
         """All tasks of any status, as Taskwarrior's own JSON."""
         done = self._checked(*_AS_IS, "rc.json.array=1", "export")
