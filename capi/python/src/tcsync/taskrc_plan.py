@@ -115,7 +115,7 @@ class _Plan:
                 if before is None:
                     before = b"" if path == self._main else _HEADING
                 contents[path] = with_changes(before, here, at_end=at_end)
-        if self._chosen is not None and self._chosen in places.values():
+        if self._chosen is not None and _real(self._chosen) in places.values():
             line = include_line(self._chosen, self._taskrc.environment)
             contents[self._main] = with_lines(contents[self._main], [line])
         return contents
