@@ -25,7 +25,7 @@ from tcsync.sync_file import publishing_repository
 
 URL, CLIENT_ID, SECRET = "sync.server.url", "sync.server.client_id", "sync.encryption_secret"
 SETTINGS = {URL: "http://x", CLIENT_ID: "615cbc21-49ee-4d30-a5ed-6e24bd602be5", SECRET: Secret("horse")}
-LINES = "".join(f"{name}={value.reveal() if isinstance(value, Secret) else value}\n" for name, value in SETTINGS.items())
+LINES = f"{URL}=http://x\n{CLIENT_ID}={SETTINGS[CLIENT_ID]}\n{SECRET}=horse\n"
 GIT_TIMEOUT_S = 30
 ORDINARY_USER = 65534
 
@@ -99,18 +99,19 @@ class Home:
         ).stdout  # fmt: skip
 
 
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / "home").mkdir()
+    return Home(tmp_path / "home")
+
+
 @pytest.fixture(params=["directory", "link"])
-def home(tmp_path, request):
-    """A home directory, also one that HOME names by a symbolic link."""
+def dotfiles(tmp_path, request):
+    """A home whose taskrc is a link into a repository; also one that HOME names by a symbolic link."""
     path, link = tmp_path / "home", tmp_path / "link"
     path.mkdir()
     link.symlink_to(path)
-    return Home(path, link if request.param == "link" else path)
-
-
-@pytest.fixture
-def dotfiles(home):
-    """A home whose taskrc is a link into a repository."""
+    home = Home(path, link if request.param == "link" else path)
     home.repository("dotfiles")
     home.write("dotfiles/taskrc", "a=1\n")
     (home.path / ".taskrc").symlink_to("dotfiles/taskrc")

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from computers import TIMEOUT_S
+from support import run_bounded
 
 SYNC_FILE = ".config/task/tcsync-sync.rc"
 INCLUDE = f"include ~/{SYNC_FILE}"
@@ -36,10 +37,7 @@ def set_value(computer, name, value):
 
 def syncs(computer):
     """Whether the real `task sync` succeeds."""
-    done = subprocess.run(
-        ["task", "sync"], env=computer.environment, capture_output=True, timeout=TIMEOUT_S, check=False, stdin=subprocess.DEVNULL
-    )
-    return done.returncode == 0
+    return run_bounded(["task", "sync"], env=computer.environment, timeout_s=TIMEOUT_S).returncode == 0
 
 
 @pytest.fixture
@@ -59,7 +57,7 @@ def test_the_old_name_of_the_url_is_understood_and_renamed(server, paired):
     paired.write_taskrc(f"{before}sync.server.origin={server.url}\n")
     report = paired.json("doctor")
     assert report["exit_code"] == 0
-    assert "the old name of sync.server.url" in check(paired, "taskrc")["text"]
+    assert "the old name of sync.server.url" in next(c for c in report["checks"] if c["check"] == "taskrc")["text"]
     assert paired.json("show")["server_url"] == server.url
     outcome = paired.json("setup", "--yes")
     assert (outcome["result"], outcome["exit_code"], outcome["changed"]) == ("mended", 0, True)
@@ -77,29 +75,29 @@ ODD_VALUES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "odd", "right"), ODD_VALUES)
-def test_a_value_that_taskwarrior_refuses_is_found_and_corrected(server, paired, name, odd, right):
+def test_values_that_taskwarrior_refuses_are_found_and_corrected(server, paired):
     """If this fails, the doctor says that all is well where `task sync` fails, or the offered remedy does not help."""
     values = {"port": server.url.rpartition(":")[2], "id": settings(paired)["sync.server.client_id"]}
-    set_value(paired, name, odd.format(**values))
-    assert not syncs(paired)
-    found = check(paired, "taskrc")
-    assert (found["status"], found["id"]) == ("failed", "sync-value-correctable")
-    assert f"{name} in {paired.taskrc}:" in found["text"] and right.format(**values) in found["remedy"]
-    refused = paired.json("setup")
-    assert ids(refused) == ["answer-needed"]
-    assert paired.json("setup", "--replace")["result"] == "mended"
-    assert settings(paired)[name] == right.format(**values)
-    assert syncs(paired) and paired.json("doctor")["exit_code"] == 0
+    for name, odd, right in ODD_VALUES:
+        set_value(paired, name, odd.format(**values))
+        assert not syncs(paired)
+        found = check(paired, "taskrc")
+        assert (found["status"], found["id"]) == ("failed", "sync-value-correctable")
+        assert f"{name} in {paired.taskrc}:" in found["text"] and right.format(**values) in found["remedy"]
+        assert paired.json("setup", "--replace")["result"] == "mended"
+        assert settings(paired)[name] == right.format(**values)
+        assert syncs(paired)
 
 
 def test_a_value_without_a_clear_meaning_is_reported(paired):
     """If this fails, a guess takes the place of a value that only the person knows."""
     set_value(paired, "sync.server.client_id", "mine")
     assert not syncs(paired)
-    assert check(paired, "taskrc")["id"] == "sync-value-unusable"
-    assert "mine" not in check(paired, "taskrc")["text"], "it may be the secret"
+    found = check(paired, "taskrc")
+    assert found["id"] == "sync-value-unusable"
+    assert "mine" not in found["text"], "it may be the secret"
     before = paired.files()
+    assert ids(paired.json("setup")) == ["answer-needed"]
     assert paired.json("setup", "--yes")["result"] == "kept"
     assert paired.files() == before
 
@@ -216,8 +214,7 @@ def test_a_home_directory_that_is_a_repository_is_explained(server, first, git):
     outcome = first.json(*flags)
     assert (ids(outcome), outcome["exit_code"]) == (["taskrc-published"], 7)
     assert first.files() == before
-    with open(first.home / ".git" / "info" / "exclude", "a", encoding="utf-8") as file:
-        file.write("tcsync-sync.rc\n")
+    (first.home / ".gitignore").write_text("tcsync-sync.rc\n", encoding="utf-8")
     outcome = first.json(*flags)
     assert outcome["result"] == "done", outcome
 

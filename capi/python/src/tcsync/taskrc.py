@@ -155,7 +155,7 @@ class Taskrc:
                     line=setting.line,
                 ) from None
         url = self.url_setting
-        return SyncSettings(url and url.value, self.get(CLIENT_ID), secret)
+        return SyncSettings(url.value if url else None, self.get(CLIENT_ID), secret)
 
     @property
     def backends(self) -> tuple[SyncBackend, ...]:

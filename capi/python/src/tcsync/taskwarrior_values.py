@@ -31,7 +31,7 @@ _HYPHENATED = f"{_HEXADECIMAL}{{8}}(?:-{_HEXADECIMAL}{{4}}){{3}}-{_HEXADECIMAL}{
 _CLIENT_ID = re.compile(rf"{_HEXADECIMAL}{{32}}|(?:urn:uuid:)?{_HYPHENATED}|\{{{_HYPHENATED}\}}")
 
 # What people put around a value, in the belief that a taskrc is like a shell's file.
-_QUOTES = " \t\"'`<>“”‘’«»"
+_QUOTES = " \t\"'`<>“”\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}«»"
 
 
 def read_url(value: str) -> str:

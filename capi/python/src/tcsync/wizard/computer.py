@@ -28,7 +28,7 @@ from .taskwarrior import Taskwarrior, find_taskwarrior
 _SERVER_SETTINGS = (SERVER_URL, CLIENT_ID, ENCRYPTION_SECRET)
 # taskd.*, of Taskwarrior 2, is not one of them: Taskwarrior 3 does not read it.
 _OTHER_BACKENDS = (SyncBackend.LOCAL, SyncBackend.GCP, SyncBackend.AWS, SyncBackend.GIT)
-# With one of these, Taskwarrior 3.5 does not sync with a sync server that is set as well. The others have no effect then.
+# With one of these, Taskwarrior 3.5 does not use a sync server that is set as well; the others do not matter then.
 _DECIDING_SETTINGS = ("sync.local.server_dir", "sync.gcp.bucket", "sync.aws.bucket")
 
 

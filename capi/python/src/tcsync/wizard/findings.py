@@ -363,14 +363,14 @@ class Problem(Enum):
     )
     TASKRC_READ_ONLY = (
         "The taskrc {path} cannot be changed: {detail}. Nothing was changed.",
-        "Make it writable. If another program writes it (Nix, chezmoi), let that program add the line `{include}` at its "
-        "end, then run `tcsync setup` again: the settings go into that file.",
+        "Make it writable. If another program writes it (Nix, chezmoi), let that program add the line `{include}` "
+        "at its end, then run `tcsync setup` again: the settings go into that file.",
         ExitCode.TASKRC,
     )
     TASKRC_PUBLISHED = (
-        "The secret would be published by the git repository {repository}: {path} is in it, and so is every other place "
-        "for the sync settings.",
-        "Let git ignore one place: add the line `tcsync-sync.rc` to {repository}/.git/info/exclude, "
+        "The secret would be published by the git repository {repository}: {path} is in it, and so is every other "
+        "place for the sync settings.",
+        "Let git ignore one place: add the line `tcsync-sync.rc` to {repository}/.gitignore, "
         "and run the command again.",
         ExitCode.TASKRC,
     )
