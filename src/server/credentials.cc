@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "server/concat.h"
 #include "server/configuration.h"
@@ -24,6 +25,15 @@ std::string CheckedUrl(const std::string& url) {
     throw Failure(kExitUsage,
                   Concat({"--url: '", url, "' is not a URL like https://tasks.example.org"}));
   }
+  return url;
+}
+
+// `url` with a slash at the end of its path, if it has one: Taskwarrior before 3.5 drops the last
+// part of a path without it, such as an invite's token.
+std::string WithClosingSlash(std::string url) {
+  const size_t end = std::min(url.find('?'), url.size());
+  const size_t path = url.find('/', url.find("://") + 3);
+  if (path < end && url[end - 1] != '/') url.insert(end, "/");
   return url;
 }
 
@@ -67,7 +77,7 @@ void PrintCredentials(const CommandLine& command_line) {
   Call(tcsync_credentials_generate, &raw_client_id, &raw_secret);
   const Bytes client_id(raw_client_id);
   const Bytes secret(raw_secret);
-  std::printf("sync.server.url=%s\n", url.c_str());
+  std::printf("sync.server.url=%s\n", WithClosingSlash(std::move(url)).c_str());
   std::printf("sync.server.client_id=%s\n", tcsync_bytes_data(client_id.get()));
   std::printf("sync.encryption_secret=%s\n", tcsync_bytes_data(secret.get()));
 }

@@ -238,7 +238,8 @@ T Expected(absl::StatusOr<T> result) {
 // One store for all schedules. Its tables are emptied here: to create them takes longer.
 replica::Store& EmptyStore() {
   static replica::Store* const store = [] {
-    auto connection = Expected(replica::Connection::Open(":memory:", replica::OpenMode::kCreateIfMissing, 0));
+    auto connection =
+        Expected(replica::Connection::Open(":memory:", replica::OpenMode::kCreateIfMissing, 0));
     ExpectOk(replica::UpgradeSchema(*connection));
     return new replica::Store(std::move(connection));
   }();

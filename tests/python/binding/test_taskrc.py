@@ -229,7 +229,7 @@ class TestSyncSettings:
         ("line", "backend"),
         [("sync.local.server_dir=/x", SyncBackend.LOCAL), ("sync.gcp.bucket=b", SyncBackend.GCP),
          ("sync.aws.bucket=b", SyncBackend.AWS), ("sync.git.remote=r", SyncBackend.GIT),
-         ("sync.server.origin=http://x", SyncBackend.OLD_ORIGIN), ("taskd.server=x:1", SyncBackend.TASKD)],
+         ("sync.server.origin=http://x", SyncBackend.SERVER), ("taskd.server=x:1", SyncBackend.TASKD)],
     )  # fmt: skip
     def test_other_backends_are_recognised(self, tmp_path, line, backend):
         """If this fails, the wizard overrides another way of syncing without a word."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tcsync import Secret, TaskrcChangedError, TaskrcError, TaskrcIncludeError, edit_taskrc, read_taskrc, undo_edit
+from tcsync import Secret, TaskrcChangedError, TaskrcError, edit_taskrc, read_taskrc, undo_edit
 from tcsync.taskrc import encode_value, name_on_line
 
 URL, SECRET = "sync.server.url", "sync.encryption_secret"
@@ -132,27 +132,6 @@ def test_a_symbolic_link_stays_one(tmp_path, is_dangling):
     assert link.is_symlink() and edit.path == target
     assert target.read_text(encoding="utf-8").endswith(f"{URL}=http://x\n")
     assert is_dangling or edit.backup.parent == target.parent
-
-
-class TestIncludes:
-    def test_a_later_include_is_overruled(self, tmp_path, write):
-        """If this fails, the setup seems to work and Taskwarrior still syncs with the old server."""
-        (tmp_path / "inc").write_text(f"{URL}=http://included\n", encoding="utf-8")
-        include = f"include {tmp_path}/inc\n"
-        taskrc = write(f"{URL}=http://y\n{include}a=1\n")
-        edit_taskrc(taskrc, {URL: "http://x"})
-        assert after(taskrc) == f"{include}a=1\n{URL}=http://x\n"
-        assert (tmp_path / "inc").read_text(encoding="utf-8") == f"{URL}=http://included\n"
-
-    def test_a_setting_of_an_include_cannot_be_removed(self, tmp_path, write):
-        """If this fails, a removed setting is still in force."""
-        (tmp_path / "inc").write_text(f"\n{URL}=http://included\n", encoding="utf-8")
-        taskrc = write(f"include {tmp_path}/inc\n{URL}=http://y\n")
-        with pytest.raises(TaskrcIncludeError, match=r"inc:2, which .* includes") as raised:
-            edit_taskrc(taskrc, {URL: None})
-        assert (raised.value.path, raised.value.line) == (tmp_path / "inc", 2)
-        assert after(taskrc) == taskrc.content.decode()
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["inc", "taskrc"]
 
 
 class TestFailures:

@@ -7,7 +7,6 @@ OTHER_BACKENDS = {
     "sync.gcp.bucket": "tasks",
     "sync.aws.bucket": "tasks",
     "sync.git.remote": "git@example.com:tasks",
-    "sync.server.origin": "https://old.example.com",
 }
 
 
@@ -201,16 +200,6 @@ def test_a_broken_taskrc_is_reported_and_not_changed(server, first):
     outcome = first.json("setup", "--first-computer", "--server-url", server.url)
     assert (ids(outcome), outcome["exit_code"]) == (["taskrc-unusable"], 7)
     assert first.taskrc.read_text(encoding="utf-8") == "this is no setting\n"
-
-
-def test_settings_of_an_included_file_are_not_overridden(server, first):
-    """If this fails, the taskrc is changed in a way that has no effect."""
-    (first.home / "shared.rc").write_text("sync.local.server_dir=/srv/tasks\n", encoding="utf-8")
-    first.write_taskrc(f"include {first.home}/shared.rc\n")
-    before = first.files()
-    outcome = first.json("setup", "--first-computer", "--server-url", server.url, "--replace")
-    assert (ids(outcome), outcome["exit_code"]) == (["taskrc-include"], 7)
-    assert first.files() == before
 
 
 def test_pair_and_show_explain_missing_settings(first):

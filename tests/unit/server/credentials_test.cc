@@ -54,8 +54,8 @@ TEST(CredentialsTest, TheAddressIsTheFirstThatThisComputerCanReach) {
       {{{"listen", "unix:/run/x,127.0.0.1:0, b.example:81 ,c.example:82"}}, "http://b.example:81"},
       {{{"listen", "127.0.0.1:0"}}, "URL"},
       {{{"listen", "unix:/run/x"}}, "URL"},
-      {{{"base-path", "/tasks"}}, "http://127.0.0.1:8080/tasks"},
-      {{{"base-path", "/tasks/"}}, "http://127.0.0.1:8080/tasks"},
+      {{{"base-path", "/tasks"}}, "http://127.0.0.1:8080/tasks/"},
+      {{{"base-path", "/tasks/"}}, "http://127.0.0.1:8080/tasks/"},
       {{{"tls-cert", "/x.pem"}, {"tls-key", "/y.pem"}}, "https://127.0.0.1:8080"},
   };
   for (const auto& each : cases) {
@@ -66,8 +66,8 @@ TEST(CredentialsTest, TheAddressIsTheFirstThatThisComputerCanReach) {
 }
 
 TEST(CredentialsTest, AUrlIsOneThatTaskwarriorCanUse) {
-  for (const char* const url : {"http://a", "https://a.example/", "https://[::1]:8443/tasks?x=y",
-                                "https://b\u00fccher.example"}) {
+  for (const char* const url : {"http://a", "https://a.example/", "https://[::1]:8443/tasks/?x=y",
+                                "https://b\u00fccher.example", "https://a?x=/y"}) {
     EXPECT_EQ(UrlOf(Print({}, url).output), url);
   }
   for (const char* const url :
@@ -79,6 +79,13 @@ TEST(CredentialsTest, AUrlIsOneThatTaskwarriorCanUse) {
     EXPECT_THAT(outcome.message, HasSubstr("is not a URL")) << url;
     EXPECT_EQ(outcome.output, "") << "nothing is printed for a script to use";
   }
+}
+
+// If this fails, invites and tokens do not work with Taskwarrior before 3.5, which drops the last
+// part of a path without a slash behind it.
+TEST(CredentialsTest, APathEndsWithASlash) {
+  EXPECT_EQ(UrlOf(Print({}, "https://a/i/0123").output), "https://a/i/0123/");
+  EXPECT_EQ(UrlOf(Print({}, "https://a/tasks?x=y").output), "https://a/tasks/?x=y");
 }
 
 // If this fails, a mistake shows at the server's start only, after the lines were handed out.

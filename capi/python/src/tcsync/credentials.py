@@ -9,7 +9,7 @@ from uuid import UUID
 from . import _library
 from .errors import ClientIdError, SecretError
 from .secret import Secret
-from .server_url import normalise_url
+from .server_url import normalise_url, with_closing_slash
 
 #: The longest secret in bytes of UTF-8: far above any that people use, and short enough for a pairing code.
 SECRET_BYTES_MAX = 512
@@ -41,6 +41,11 @@ class Credentials:
         secret_bytes = len(self.secret.reveal().encode("utf-8"))
         if secret_bytes > SECRET_BYTES_MAX:
             raise SecretError(f"the secret has {secret_bytes} bytes; at most {SECRET_BYTES_MAX} can be used")
+
+    @property
+    def taskrc_url(self) -> str:
+        """The value of sync.server.url: a URL with a path has a closing slash there."""
+        return with_closing_slash(self.url)
 
     @classmethod
     def generate(cls, url: str) -> Credentials:

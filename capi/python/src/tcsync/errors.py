@@ -297,4 +297,23 @@ class TaskrcChangedError(TaskrcError):
 
 
 class TaskrcIncludeError(TaskrcError):
-    """A setting comes from an included file, so no change to the taskrc can have the desired effect."""
+    """A setting comes from an included file that cannot be changed, so no edit can have the desired effect."""
+
+
+class TaskrcReadOnlyError(TaskrcError):
+    """The taskrc itself must not or cannot be changed."""
+
+    def __init__(self, message: str, *, path: Path, reason: str, include: str | None) -> None:
+        super().__init__(message, path=path)
+        #: A clause, such as "it is read-only".
+        self.reason = reason
+        #: The line that, put into the taskrc in another way, gives the sync settings a place. None: there is none.
+        self.include = include
+
+
+class TaskrcPublishedError(TaskrcError):
+    """The taskrc is in a git repository, and there is no other place for the secret."""
+
+    def __init__(self, message: str, *, path: Path, repository: Path) -> None:
+        super().__init__(message, path=path)
+        self.repository = repository

@@ -61,6 +61,12 @@ def normalise_url(text: str) -> str:
     return url
 
 
+def with_closing_slash(url: str) -> str:
+    """A normalised URL as a taskrc has it: with a closing slash if it has a path, because Taskwarrior before 3.5 drops
+    the last part of a path without one."""
+    return f"{url}/" if "/" in url.partition("://")[2] else url
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this computer itself."""
     if host == "localhost" or host.endswith(".localhost"):

@@ -13,6 +13,9 @@ rules of Taskwarrior 3.5, with which tests compare:
 - In values and paths, ~ or ~user at the beginning and $NAME anywhere (but not ${NAME}) are replaced. After that, in
   values, the escapes of JSON strings are decoded. So a literal #, $, ~ or backslash is written as an escape.
 - The last definition of a setting wins. TASKDATA wins over data.location; without either it is ~/.task.
+- sync.server.origin is the old name of sync.server.url, which wins unless it is empty.
+
+A taskrc may keep the sync settings in a file of their own, SYNC_FILE_NAME, which it includes: `sync_file.py` says when.
 """
 
 from __future__ import annotations
@@ -29,8 +32,13 @@ from .errors import SecretError, TaskrcError, TaskrcSyntaxError
 from .secret import Secret
 
 SERVER_URL = "sync.server.url"
+SERVER_ORIGIN = "sync.server.origin"
 CLIENT_ID = "sync.server.client_id"
 ENCRYPTION_SECRET = "sync.encryption_secret"
+
+#: The name of a file with only the sync settings. A taskrc that is shared by several computers includes it before it
+#: exists on each; so it is read as empty where it is missing, although Taskwarrior then refuses to start.
+SYNC_FILE_NAME = "tcsync-sync.rc"
 
 #: The largest file that is read, in bytes: a thousand times what people write.
 FILE_BYTES_MAX = 4 * 1024 * 1024
@@ -60,8 +68,6 @@ class SyncBackend(Enum):
     GCP = "sync.gcp"
     AWS = "sync.aws"
     GIT = "sync.git"
-    #: sync.server.origin, the name of sync.server.url before Taskwarrior 3.1.
-    OLD_ORIGIN = "sync.server.origin"
     #: taskd.*, of Taskwarrior 2, which no Taskwarrior 3 reads.
     TASKD = "taskd"
 
@@ -103,14 +109,20 @@ class Taskrc:
     mode: int
     #: The effective settings, by name.
     settings: Mapping[str, TaskrcSetting] = field(repr=False)
+    #: Every definition of each setting, in the order of reading: the last one is effective.
+    definitions: Mapping[str, tuple[TaskrcSetting, ...]] = field(repr=False)
     #: Includes with relative paths that were not found; Taskwarrior may know a directory that has them.
     unresolved_includes: tuple[str, ...]
     #: Every file that was read, the main one first.
     files: tuple[Path, ...]
+    #: The included SYNC_FILE_NAME, if any. It need not exist.
+    sync_file: Path | None
     #: Absolute.
     data_location: Path
     #: The bytes that were read, to notice changes by other programs.
     content: bytes = field(repr=False)
+    #: The same of every file, by its real path.
+    contents: Mapping[Path, bytes] = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
 
     __hash__ = None  # type: ignore[assignment]
@@ -122,6 +134,11 @@ class Taskrc:
         """The value; None when it is absent or empty, which is the same to Taskwarrior."""
         found = self.settings.get(name)
         return found.value or None if found else None
+
+    @property
+    def url_setting(self) -> TaskrcSetting | None:
+        """The setting that names the sync server, under its present or its old name."""
+        return next((self.settings[name] for name in (SERVER_URL, SERVER_ORIGIN) if self.get(name)), None)
 
     @property
     def sync(self) -> SyncSettings:
@@ -137,7 +154,8 @@ class Taskrc:
                     path=setting.file,
                     line=setting.line,
                 ) from None
-        return SyncSettings(self.get(SERVER_URL), self.get(CLIENT_ID), secret)
+        url = self.url_setting
+        return SyncSettings(url.value if url else None, self.get(CLIENT_ID), secret)
 
     @property
     def backends(self) -> tuple[SyncBackend, ...]:
@@ -154,12 +172,11 @@ class Taskrc:
 
 
 _BACKEND_NAMES: Mapping[SyncBackend, Callable[[str], bool]] = {
-    SyncBackend.SERVER: lambda name: name in (SERVER_URL, CLIENT_ID),
+    SyncBackend.SERVER: lambda name: name in (SERVER_URL, SERVER_ORIGIN, CLIENT_ID),
     SyncBackend.LOCAL: lambda name: name.startswith("sync.local."),
     SyncBackend.GCP: lambda name: name.startswith("sync.gcp."),
     SyncBackend.AWS: lambda name: name.startswith("sync.aws."),
     SyncBackend.GIT: lambda name: name.startswith("sync.git."),
-    SyncBackend.OLD_ORIGIN: lambda name: name == "sync.server.origin",
     SyncBackend.TASKD: lambda name: name.startswith("taskd."),
 }
 
@@ -173,9 +190,8 @@ def find_taskrc(environment: Mapping[str, str] | None = None) -> Path:
         if not named:
             raise TaskrcError("TASKRC is set but empty; unset it, or set it to the path of a taskrc", path=Path())
         return Path(_expand(named, variables))
-    usual = Path(_home(variables)) / ".taskrc"
-    xdg_base = variables.get("XDG_CONFIG_HOME", f"{_home(variables)}/.config")
-    xdg = Path(f"{xdg_base}/task/taskrc")
+    usual = home_directory(variables) / ".taskrc"
+    xdg = config_home(variables) / "task" / "taskrc"
     return xdg if xdg.exists() and not usual.exists() else usual
 
 
@@ -192,19 +208,31 @@ def read_taskrc(path: Path | None = None, environment: Mapping[str, str] | None 
     return parse_taskrc(named, content, variables, exists=True, mode=mode)
 
 
-def parse_taskrc(path: Path, content: bytes, environment: Mapping[str, str], *, exists: bool, mode: int) -> Taskrc:
-    """The result of read_taskrc if the file `path` has this content; included files are read."""
-    reader = _Reader(environment)
+def parse_taskrc(
+    path: Path,
+    content: bytes,
+    environment: Mapping[str, str],
+    *,
+    exists: bool,
+    mode: int,
+    planned: Mapping[Path, bytes] | None = None,
+) -> Taskrc:
+    """The result of read_taskrc if the file `path` has this content; included files are read, unless `planned` has
+    their contents, by real paths."""
+    reader = _Reader(environment, planned or {})
     reader.read(path, content, 1)
     return Taskrc(
         path=path,
         exists=exists,
         mode=mode,
-        settings=reader.settings,
+        settings={name: found[-1] for name, found in reader.definitions.items()},
+        definitions={name: tuple(found) for name, found in reader.definitions.items()},
         unresolved_includes=tuple(reader.unresolved_includes),
         files=tuple(reader.files),
-        data_location=_data_location(path, reader.settings, environment),
+        sync_file=reader.sync_file,
+        data_location=_data_location(path, reader.definitions, environment),
         content=content,
+        contents=reader.contents,
         environment=environment,
     )
 
@@ -245,14 +273,18 @@ def read_value(written: str, environment: Mapping[str, str] | None = None) -> st
 class _Reader:
     """Reads files in the order of their lines, as Taskwarrior does."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.settings: dict[str, TaskrcSetting] = {}
+    def __init__(self, environment: Mapping[str, str], planned: Mapping[Path, bytes]) -> None:
+        self.definitions: dict[str, list[TaskrcSetting]] = {}
         self.unresolved_includes: list[str] = []
         self.files: list[Path] = []
+        self.contents: dict[Path, bytes] = {}
+        self.sync_file: Path | None = None
         self._environment = environment
+        self._planned = planned
 
     def read(self, path: Path, content: bytes, level: int) -> None:
         self.files.append(path)
+        self.contents[Path(os.path.realpath(path))] = content
         text = content.decode("utf-8-sig", "surrogateescape")
         for number, line in enumerate(text.split("\n"), 1):
             significant = line.partition("#")[0].strip(_SPACE)
@@ -262,7 +294,7 @@ class _Reader:
             if equal:
                 name = name.strip(_SPACE)
                 decoded = _decode(_expand(value.strip(_SPACE), self._environment))
-                self.settings[name] = TaskrcSetting(name, decoded, path, number)
+                self.definitions.setdefault(name, []).append(TaskrcSetting(name, decoded, path, number))
                 continue
             _, include, included = significant.partition("include")
             if not include:
@@ -283,14 +315,19 @@ class _Reader:
                 line=number,
             )
         included = self._find(_expand(written, self._environment), path)
+        if included is not None and included.name == SYNC_FILE_NAME:
+            self.sync_file = included
         if included is None:
             self.unresolved_includes.append(written)
             return
         if included.is_dir():
             return  # Taskwarrior reads nothing from it and reports nothing.
         try:
-            content = _read_file(included)
+            planned = self._planned.get(Path(os.path.realpath(included)))
+            content = _read_file(included) if planned is None else planned
         except FileNotFoundError:
+            if included == self.sync_file:
+                return
             raise TaskrcSyntaxError(
                 f"{path}:{number}: the included file {included} does not exist; Taskwarrior refuses the file because "
                 "of it. Correct the path, or put a # before the line",
@@ -319,17 +356,28 @@ def _read_file(path: Path) -> bytes:
     return content
 
 
-def _data_location(path: Path, settings: Mapping[str, TaskrcSetting], environment: Mapping[str, str]) -> Path:
+def _data_location(path: Path, definitions: Mapping[str, list[TaskrcSetting]], environment: Mapping[str, str]) -> Path:
     named = environment.get("TASKDATA")
     if named == "":
         raise TaskrcError("TASKDATA is set but empty; unset it, or set it to Taskwarrior's data directory", path=path)
     if named is not None:
         return Path.cwd() / _expand(named, environment)
-    setting = settings.get("data.location")
-    if setting is None:
-        return Path(_home(environment)) / ".task"
+    settings = definitions.get("data.location")
+    if settings is None:
+        return home_directory(environment) / ".task"
     # An empty one is the working directory to Taskwarrior, too.
-    return Path.cwd() / setting.value
+    return Path.cwd() / settings[-1].value
+
+
+def home_directory(environment: Mapping[str, str]) -> Path:
+    """The home directory, as Taskwarrior takes it."""
+    return Path(_home(environment))
+
+
+def config_home(environment: Mapping[str, str]) -> Path:
+    """The directory of configuration files."""
+    named = environment.get("XDG_CONFIG_HOME")
+    return home_directory(environment) / ".config" if named is None else Path(named or "/")
 
 
 def _home(environment: Mapping[str, str]) -> str:

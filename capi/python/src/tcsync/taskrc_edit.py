@@ -2,7 +2,8 @@
 
 An edit writes a temporary file beside the taskrc, syncs it, renames it over the taskrc and syncs the directory. Before,
 the old file is copied to a backup. Both are for the owner only. A symbolic link stays one: its target is changed. All
-other lines stay as they are, byte for byte.
+other lines stay as they are, byte for byte. `taskrc_plan.py` decides which lines of which files change. When an edit
+changes included files, it changes them before the taskrc, and puts all of them back if one cannot be changed.
 """
 
 from __future__ import annotations
@@ -17,159 +18,158 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NoReturn
 
-from .errors import TaskrcChangedError, TaskrcError, TaskrcIncludeError
+from .errors import TaskrcChangedError, TaskrcError
 from .secret import Secret
-from .taskrc import Taskrc, encode_value, name_on_line, parse_taskrc
+from .taskrc import ENCRYPTION_SECRET, Taskrc
+from .taskrc_plan import FileChange, plan_changes
 
 _OWNER_ONLY = 0o600
 _DIRECTORY_OWNER_ONLY = 0o700
 
 
 @dataclass(frozen=True)
-class TaskrcEdit:
-    """The changes that edit_taskrc made."""
+class FileEdit:
+    """The change of one file."""
 
-    #: Whether the file's content was changed.
-    changed: bool
+    #: The changed file: the target, when there was a symbolic link.
+    path: Path
     #: Whether the file did not exist before.
     created: bool
-    #: Whether others could read the file before, and no longer can.
-    restricted: bool
-    #: The changed file: the target, when the taskrc is a symbolic link.
-    path: Path
-    #: The copy of the old file; None when there was none, or nothing was changed.
+    #: The copy of the old file; None when there was none.
     backup: Path | None
     _before: bytes = field(repr=False)
     _after: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class TaskrcEdit:
+    """The changes that edit_taskrc made."""
+
+    #: The changed files, in the order of their changes: the taskrc itself is last.
+    files: tuple[FileEdit, ...]
+    #: The taskrc itself, behind symbolic links.
+    path: Path
+    #: Whether others could read one of the files with the secret before, and no longer can.
+    restricted: bool
+
+    @property
+    def changed(self) -> bool:
+        """Whether a file's content was changed."""
+        return bool(self.files)
+
+    @property
+    def created(self) -> bool:
+        """Whether the taskrc did not exist before."""
+        return any(file.created and file.path == self.path for file in self.files)
+
+    @property
+    def backup(self) -> Path | None:
+        """The copy of the old taskrc, or of another file if only such were changed."""
+        return next((file.backup for file in reversed(self.files) if file.backup), None)
+
+
 def edit_taskrc(taskrc: Taskrc, changes: Mapping[str, str | Secret | None]) -> TaskrcEdit:
     """Sets settings, and removes those whose new value is None.
 
+    A setting is changed where it is, in the taskrc or in an included file of the user's own. The settings of a sync
+    server are never written into a file that a git repository would publish, but into a file of their own outside of
+    it, which the taskrc includes.
+
     If all are in force already, the content stays as it is, and only the permissions of others are removed. Errors,
-    after which the file is unchanged: TaskrcChangedError when it has changed since `taskrc` was read;
-    TaskrcIncludeError when an included file defines a setting to be removed; TaskrcError when the system refuses.
+    after which the files are unchanged: TaskrcChangedError when one has changed since `taskrc` was read;
+    TaskrcIncludeError when an included file that cannot be changed defines a setting to be removed;
+    TaskrcReadOnlyError when the taskrc itself cannot be changed; TaskrcPublishedError when every place for the settings
+    is in a repository; TaskrcError when the system refuses.
     """
     target = Path(os.path.realpath(taskrc.path))
-    _require_unchanged(taskrc, target)
     wanted = {name: value.reveal() if isinstance(value, Secret) else value for name, value in changes.items()}
     for name in wanted:
         if name != name.strip() or any(character in name for character in "=#\n\r\0") or not name:
             raise TaskrcError(f"'{name}' cannot be the name of a setting", path=target)
-    content = _changed_content(taskrc, wanted)
-    if content == taskrc.content and (taskrc.exists or not content):
-        restricted = taskrc.exists and _restrict(target)
-        return TaskrcEdit(False, False, restricted, target, None, taskrc.content, content)
+    _require_unchanged(target, taskrc.content if taskrc.exists else None)
+    plan = plan_changes(taskrc, wanted)
+    changing = {change.path for change in plan}
+    restricted = any(stat.S_IMODE(path.stat().st_mode) & 0o077 for path in _secret_files(taskrc, target) & changing)
+    edits: list[FileEdit] = []
+    try:
+        for change in plan:
+            edits.append(_change_file(change, target))
+    except BaseException:
+        for edit in reversed(edits):
+            _undo_file(edit)
+        raise
+    for path in _secret_files(taskrc, target) - changing:
+        restricted |= _restrict(path)
+    return TaskrcEdit(tuple(edits), target, restricted)
+
+
+def undo_edit(edit: TaskrcEdit) -> None:
+    """Restores the files from before the edit, and removes the backups. TaskrcChangedError when another program has
+    changed one since; all of them, and the backups, are then left alone."""
+    try:
+        for file in edit.files:
+            if _current(file.path) != file._after:
+                where = f"; the previous content is in {file.backup}" if file.backup else ""
+                raise TaskrcChangedError(
+                    f"{file.path} was changed by another program in the meantime, so it is left as it is{where}",
+                    path=file.path,
+                )
+    except OSError as reason:
+        _refuse(file.path, reason)
+    for file in reversed(edit.files):
+        _undo_file(file)
+
+
+def _change_file(change: FileChange, taskrc: Path) -> FileEdit:
+    """Writes one file and its backup, or leaves everything as it was."""
+    target, before, after = change.path, change.before, change.after
+    _require_unchanged(target, before)
+    owner = target if before is not None else taskrc
     try:
         target.parent.mkdir(mode=_DIRECTORY_OWNER_ONLY, parents=True, exist_ok=True)
-        backup = _write_backup(target, taskrc.content) if taskrc.exists else None
+        backup = None
+        if before is not None:
+            change.backup_directory.mkdir(mode=_DIRECTORY_OWNER_ONLY, parents=True, exist_ok=True)
+            backup = _write_backup(change.backup_directory / target.name, before, owner)
     except OSError as reason:
         _refuse(target, reason)
     try:
-        _replace(target, content, lambda: _require_unchanged(taskrc, target))
+        _replace(target, after, owner, lambda: _require_unchanged(target, before))
     except BaseException as reason:
         # Also after an interrupt between the renaming and the syncing: then the old file is restored.
-        if content != taskrc.content and _current(target) == content:
-            _put_back(target, taskrc.content, existed=taskrc.exists)
+        if after != before and _current(target) == after:
+            _put_back(target, before)
         if backup:
             backup.unlink(missing_ok=True)
         if isinstance(reason, OSError):
             _refuse(target, reason)
         raise
-    restricted = bool(taskrc.mode & 0o077)
-    return TaskrcEdit(True, not taskrc.exists, restricted, target, backup, taskrc.content, content)
+    return FileEdit(target, before is None, backup, before or b"", after)
 
 
-def undo_edit(edit: TaskrcEdit) -> None:
-    """Restores the file from before the edit, and removes the backup. TaskrcChangedError when another program has
-    changed the file since; it, and the backup, are then left alone."""
-    if not edit.changed:
-        return
+def _undo_file(edit: FileEdit) -> None:
     try:
-        if _current(edit.path) != edit._after:
-            where = f"; the previous content is in {edit.backup}" if edit.backup else ""
-            raise TaskrcChangedError(
-                f"{edit.path} was changed by another program in the meantime, so it is left as it is{where}",
-                path=edit.path,
-            )
-        _put_back(edit.path, edit._before, existed=not edit.created)
+        _put_back(edit.path, None if edit.created else edit._before)
         if edit.backup:
             edit.backup.unlink(missing_ok=True)
     except OSError as reason:
         _refuse(edit.path, reason)
 
 
-def _changed_content(taskrc: Taskrc, wanted: Mapping[str, str | None]) -> bytes:
-    """The new content. Each change is made in the setting's place, or at the end if an include would override that. The
-    effective settings are read back before anything is written."""
-    different = {name: value for name, value in wanted.items() if (taskrc.get(name) or "") != (value or "")}
-    content = _with_changes(taskrc.content, different, at_end=frozenset())
-    overruled = _not_in_force(taskrc, content, different)
-    if overruled:
-        content = _with_changes(taskrc.content, different, at_end=frozenset(overruled))
-    for name in _not_in_force(taskrc, content, different):
-        setting = parse_taskrc(taskrc.path, content, taskrc.environment, exists=True, mode=_OWNER_ONLY).setting(name)
-        where = f"{setting.file}:{setting.line}" if setting else "an included file"
-        raise TaskrcIncludeError(
-            f"{name} is set in {where}, which {taskrc.path} includes, so it cannot be changed in {taskrc.path}; change "
-            "it there, or put a # before that line",
-            path=setting.file if setting else taskrc.path,
-            line=setting.line if setting else None,
-        )
-    return content
+def _secret_files(taskrc: Taskrc, target: Path) -> set[Path]:
+    """The taskrc, if it exists, and every file with the secret in it."""
+    files = {Path(os.path.realpath(found.file)) for found in taskrc.definitions.get(ENCRYPTION_SECRET, ())}
+    return {target, *files} if taskrc.exists else files
 
 
-def _not_in_force(taskrc: Taskrc, content: bytes, wanted: Mapping[str, str | None]) -> list[str]:
-    """The settings that would not have the desired values if the file had this content."""
-    planned = parse_taskrc(taskrc.path, content, taskrc.environment, exists=True, mode=_OWNER_ONLY)
-    return [name for name, value in wanted.items() if (planned.get(name) or "") != (value or "")]
-
-
-def _with_changes(content: bytes, wanted: Mapping[str, str | None], *, at_end: frozenset[str]) -> bytes:
-    """Replaces the last definition of each setting, drops earlier ones, which had no effect, and appends new ones."""
-    text = content.decode("utf-8", "surrogateescape")
-    ending = "\r\n" if "\r\n" in text else "\n"
-    lines = text.split("\n")
-    open_end = lines.pop()  # The rest after the last line break.
-    if open_end:
-        lines.append(open_end if ending == "\n" else f"{open_end}\r")
-    kept: list[str] = []
-    missing = {name: value for name, value in wanted.items() if value is not None}
-    for line in reversed(lines):
-        name = name_on_line(line.removeprefix("\ufeff"))
-        if name not in wanted:
-            kept.append(line)
-        elif name in missing and name not in at_end:
-            kept.append(_line(name, missing.pop(name), line))
-    kept.reverse()
-    carriage_return = ending[:-1]
-    kept.extend(
-        f"{name}={encode_value(value)}{carriage_return}" for name, value in missing.items() if value is not None
-    )
-    changed = "".join(f"{line}\n" for line in kept)
-    unchanged_end = bool(open_end) and bool(kept) and not missing and kept[-1] == lines[-1]
-    if unchanged_end:
-        changed = changed[: -len(ending)]
-    return changed.encode("utf-8", "surrogateescape")
-
-
-def _line(name: str, value: str | None, old: str) -> str:
-    """The line that replaces an old one, and keeps its comment and line ending."""
-    carriage_return = "\r" if old.endswith("\r") else ""
-    _, hash_sign, comment = old.removesuffix("\r").partition("#")
-    start = "\ufeff" if old.startswith("\ufeff") else ""
-    return f"{start}{name}={encode_value(value or '')}{' #' if hash_sign else ''}{comment}{carriage_return}"
-
-
-def _require_unchanged(taskrc: Taskrc, target: Path) -> None:
+def _require_unchanged(target: Path, before: bytes | None) -> None:
     try:
         current = _current(target)
     except OSError as reason:
         _refuse(target, reason)
-    if (current is not None) != taskrc.exists or (current or b"") != taskrc.content:
+    if current != before:
         raise TaskrcChangedError(
-            f"{taskrc.path} was changed by another program since it was read; nothing was written. Try again",
-            path=taskrc.path,
+            f"{target} was changed by another program since it was read; nothing was written. Try again", path=target
         )
 
 
@@ -191,8 +191,8 @@ def _restrict(target: Path) -> bool:
         _refuse(target, reason)
 
 
-def _write_backup(target: Path, content: bytes) -> Path:
-    """Copies the old content to a new file with the time in its name."""
+def _write_backup(target: Path, content: bytes, owner: Path) -> Path:
+    """Copies the old content to a new file beside `target`, with the time in its name."""
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     for number in range(1, 1000):
         suffix = "" if number == 1 else f"-{number}"
@@ -202,7 +202,7 @@ def _write_backup(target: Path, content: bytes) -> Path:
         except FileExistsError:
             continue
         try:
-            _write_and_close(descriptor, content, target)
+            _write_and_close(descriptor, content, owner)
         except BaseException:
             backup.unlink(missing_ok=True)
             raise
@@ -210,12 +210,12 @@ def _write_backup(target: Path, content: bytes) -> Path:
     raise FileExistsError(17, "too many backups of this second", str(target))
 
 
-def _replace(target: Path, content: bytes, check: Callable[[], None]) -> None:
+def _replace(target: Path, content: bytes, owner: Path, check: Callable[[], None]) -> None:
     """Writes the whole new content, or leaves the old file. `check` is called at the last moment and may raise."""
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
     temporary = Path(name)
     try:
-        _write_and_close(descriptor, content, target)
+        _write_and_close(descriptor, content, owner)
         check()
         temporary.replace(target)
     except BaseException:
@@ -224,21 +224,22 @@ def _replace(target: Path, content: bytes, check: Callable[[], None]) -> None:
     _sync_directory(target.parent)
 
 
-def _put_back(target: Path, content: bytes, *, existed: bool) -> None:
-    if existed:
-        _replace(target, content, lambda: None)
+def _put_back(target: Path, content: bytes | None) -> None:
+    if content is not None:
+        _replace(target, content, target, lambda: None)
     else:
         target.unlink(missing_ok=True)
         _sync_directory(target.parent)
 
 
-def _write_and_close(descriptor: int, content: bytes, target: Path) -> None:
+def _write_and_close(descriptor: int, content: bytes, owner: Path) -> None:
+    """Writes a file for the owner of the file `owner`, and only for that user."""
     with open(descriptor, "wb") as file:
         os.fchmod(file.fileno(), _OWNER_ONLY)
         # When root runs `tcsync`, the file keeps its owner; other users own it anyway.
         with contextlib.suppress(FileNotFoundError, PermissionError):
-            owner = target.stat()
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            status = owner.stat()
+            os.fchown(file.fileno(), status.st_uid, status.st_gid)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -17,11 +17,12 @@ from tcsync import (
     TaskrcEdit,
     edit_taskrc,
     find_taskrc,
-    parse_client_id,
     read_taskrc,
 )
-from tcsync.taskrc import CLIENT_ID, ENCRYPTION_SECRET, SERVER_URL
+from tcsync.taskrc import CLIENT_ID, ENCRYPTION_SECRET, SERVER_ORIGIN, SERVER_URL
+from tcsync.taskrc_plan import places_of_settings
 
+from .configured import read_settings, repair_of
 from .diagnosis import errors_as_findings
 from .findings import CommandStopped, Problem
 from .replica import LocalReplica, ReplicaUnreadable, read_replica
@@ -29,7 +30,9 @@ from .taskwarrior import Taskwarrior, find_taskwarrior
 
 _SERVER_SETTINGS = (SERVER_URL, CLIENT_ID, ENCRYPTION_SECRET)
 # taskd.*, of Taskwarrior 2, is not one of them: Taskwarrior 3 does not read it.
-_OTHER_BACKENDS = (SyncBackend.LOCAL, SyncBackend.GCP, SyncBackend.AWS, SyncBackend.GIT, SyncBackend.OLD_ORIGIN)
+_OTHER_BACKENDS = (SyncBackend.LOCAL, SyncBackend.GCP, SyncBackend.AWS, SyncBackend.GIT)
+# With one of these, Taskwarrior 3.5 does not use a sync server that is set as well; the others do not matter then.
+_DECIDING_SETTINGS = ("sync.local.server_dir", "sync.gcp.bucket", "sync.aws.bucket")
 
 
 @dataclass(frozen=True)
@@ -80,19 +83,19 @@ class ThisComputer:
             raise Problem.REPLICA_FAILED.stop(detail=str(error).rstrip(". ")) from None
 
     def configured(self) -> Credentials | None:
-        """The complete settings of a sync server, or None. CommandStopped for invalid ones."""
-        sync = self.taskrc.sync
-        if sync.url is None or sync.client_id is None or sync.secret is None:
-            return None
+        """The complete settings of a sync server, or None. CommandStopped for those that Taskwarrior cannot use."""
         with errors_as_findings():
-            return Credentials(sync.url, parse_client_id(sync.client_id), sync.secret)
+            return read_settings(self.taskrc)
 
     def require_credentials(self) -> Credentials:
         """The configured credentials. If they are incomplete, CommandStopped with the missing settings."""
         if not self.taskrc.exists:
             raise Problem.TASKRC_MISSING.stop(path=self.taskrc_path)
+        sync_file = self.taskrc.sync_file
+        if sync_file is not None and not sync_file.exists():
+            raise Problem.TASKRC_SYNC_FILE_MISSING.stop(file=sync_file)
         credentials = self.configured()
-        if credentials is not None and not self.other_settings():
+        if credentials is not None and not any(map(self.taskrc.get, _DECIDING_SETTINGS)):
             return credentials
         if others := self.other_settings():
             raise Problem.SYNC_OTHER_BACKEND.stop(settings=", ".join(others))
@@ -108,19 +111,23 @@ class ThisComputer:
 
     def own_settings(self) -> list[str]:
         """The names of the present settings of a sync server, complete or not."""
-        return [name for name in _SERVER_SETTINGS if self.taskrc.get(name) is not None]
+        sync = self.taskrc.url_setting
+        return [name for name in _SERVER_SETTINGS if self.taskrc.get(name) or (name == SERVER_URL and sync)]
 
     def changes(self, credentials: Credentials) -> dict[str, str | Secret | None]:
         """The settings that `configure` writes into the taskrc; None removes a setting."""
         return {
             **dict.fromkeys(self.other_settings(), None),
-            SERVER_URL: credentials.url,
+            SERVER_ORIGIN: None,
+            SERVER_URL: credentials.taskrc_url,
             CLIENT_ID: str(credentials.client_id),
             ENCRYPTION_SECRET: credentials.secret,
         }
 
-    def require_changeable(self, credentials: Credentials) -> None:
-        """CommandStopped if `configure` could not write these credentials."""
+    def require_place(self) -> list[Path]:
+        """The files that `configure` puts the settings into. CommandStopped when there is none."""
+        with errors_as_findings():
+            return places_of_settings(self.taskrc)
 
     def configure(self, credentials: Credentials) -> TaskrcEdit:
         """Writes the credentials into the taskrc, unless they are already there."""
@@ -135,8 +142,9 @@ class ThisComputer:
         return configured is not None and configured.client_id == client_id and self.replica().has_synced
 
     def is_configured_with(self, credentials: Credentials) -> bool:
-        """Whether exactly these are set, and no other setting that would override them."""
+        """Whether exactly these are set, as they should be, and no other setting that would override them."""
         try:
-            return self.configured() == credentials and not self.other_settings()
+            is_same = self.configured() == credentials and not self.other_settings()
+            return is_same and repair_of(self.taskrc) is None
         except CommandStopped:
             return False

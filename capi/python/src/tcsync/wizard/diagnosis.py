@@ -17,10 +17,13 @@ from tcsync import (
     TaskModelError,
     TaskrcError,
     TaskrcIncludeError,
+    TaskrcPublishedError,
+    TaskrcReadOnlyError,
     TcsyncError,
     UnsealError,
     UrlError,
 )
+from tcsync.taskrc import SYNC_FILE_NAME
 
 from .findings import PROBLEM_OF_FAULT, CommandStopped, Finding, Problem
 
@@ -43,6 +46,11 @@ _PROBLEM_OF_ERROR: tuple[tuple[type[TcsyncError], Problem], ...] = (
 
 def finding_for(error: TcsyncError, *, url: str = "", client_id: object = "") -> Finding:
     """The finding for an error of the binding; `url` and `client_id` are those in use."""
+    if isinstance(error, TaskrcReadOnlyError):
+        include = error.include or f"include ~/.config/task/{SYNC_FILE_NAME}"
+        return Problem.TASKRC_READ_ONLY.finding(path=error.path, detail=error.reason, include=include)
+    if isinstance(error, TaskrcPublishedError):
+        return Problem.TASKRC_PUBLISHED.finding(path=error.path, repository=error.repository)
     if isinstance(error, (RemoteError, UnsealError)):
         problem = PROBLEM_OF_FAULT[error.fault]
     else:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from tcsync import Credentials, History, Probe
+from tcsync.taskrc import SERVER_ORIGIN, SERVER_URL
 
 from .computer import TaskProgram, ThisComputer
+from .configured import secret_files, secret_in_repository, url_without_slash
 from .console import Console
 from .exit_codes import ExitCode
 from .findings import CommandStopped, Finding, Problem
@@ -19,8 +21,8 @@ from .server_check import ConnectionOptions, ReplicaPosition, ServerCheck
 from .setup.ask import Asker
 from .setup.first_sync import first_sync
 from .setup.outcome import describe_tasks
-from .words import plural
 from .setup.texts import MERGING
+from .words import plural
 
 #: A clock that differs by more is reported. Certificates and the order of changes need no better one.
 CLOCK_TOLERANCE_S = 60
@@ -63,7 +65,7 @@ class Check:
     finding: Finding | None = None
 
     def as_json(self) -> dict[str, str]:
-        told = self.finding.as_json() if self.finding else {"text": self.text}
+        told = {"text": self.text, **(self.finding.as_json() if self.finding else {})}
         return {"check": self.name, "status": self.status, **told}
 
 
@@ -101,20 +103,35 @@ class Doctor:
     # This computer
 
     def _check_taskrc(self, computer: ThisComputer) -> Credentials | None:
-        credentials = self._local(
-            "taskrc",
-            computer.require_credentials,
-            lambda found: f"{computer.taskrc_path} is set to sync with {found.url}",
-        )
-        if credentials is not None:
-            self._local("permissions", lambda: self._check_mode(computer), str)
+        try:
+            credentials = computer.require_credentials()
+        except CommandStopped as stop:
+            self._failed("taskrc", stop.finding)
+            return None
+        text = f"{computer.taskrc_path} is set to sync with {credentials.taskrc_url}"
+        url = computer.taskrc.url_setting
+        if url is not None and url.name == SERVER_ORIGIN:
+            text += f", by {SERVER_ORIGIN}, the old name of {SERVER_URL}"
+        finding = url_without_slash(computer.taskrc)
+        if finding is None:
+            self._ok("taskrc", text)
+        elif _cuts_paths(computer):
+            self._failed("taskrc", finding)
+        else:
+            self._noted("taskrc", text, finding)
+        self._local("permissions", lambda: self._check_secret_files(computer), str)
         return credentials
 
-    def _check_mode(self, computer: ThisComputer) -> str:
-        mode = stat.S_IMODE(computer.taskrc_path.stat().st_mode)
-        if mode & 0o077:
-            raise Problem.TASKRC_EXPOSED.stop(path=computer.taskrc_path, mode=f"{mode:04o}")
-        return f"only you can read {computer.taskrc_path}"
+    def _check_secret_files(self, computer: ThisComputer) -> str:
+        """Whether the secret is safe in each file that has it."""
+        files = secret_files(computer.taskrc)
+        for file in files:
+            mode = stat.S_IMODE(file.stat().st_mode)
+            if mode & 0o077:
+                raise Problem.TASKRC_EXPOSED.stop(path=file, mode=f"{mode:04o}")
+        for finding in secret_in_repository(computer.taskrc):
+            raise CommandStopped(finding)
+        return f"only you can read {' and '.join(map(str, files))}"
 
     # The server
 
@@ -204,6 +221,12 @@ class Doctor:
         self.checks.append(Check(name, "ok", text))
         self._console.done(f"{name}: {text}")
 
+    def _noted(self, name: str, text: str, finding: Finding) -> None:
+        """A check that passed, with a finding that matters elsewhere: for an older Taskwarrior, for example."""
+        self.checks.append(Check(name, "ok", text, finding))
+        self._console.done(f"{name}: {text}")
+        self._console.note(f"{finding.text} {finding.remedy} [{finding.problem.identifier}]")
+
     def _failed(self, name: str, finding: Finding) -> None:
         self.checks.append(Check(name, "failed", finding.text, finding))
         self._console.finding(finding, link=name)
@@ -217,6 +240,14 @@ class Doctor:
         self.checks.sort(key=lambda check: CHECKS.index(check.name))
         if skipped:
             self._console.line(f"Not checked, because an earlier link failed: {', '.join(skipped)}.")
+
+
+def _cuts_paths(computer: ThisComputer) -> bool:
+    """Whether this Taskwarrior would not use the whole path of a URL without a closing slash."""
+    try:
+        return computer.taskwarrior.cuts_paths
+    except CommandStopped:
+        return False  # It cannot sync at all, which the check "task" reports.
 
 
 def _describe_replica(replica: Replica, computer: ThisComputer) -> str:

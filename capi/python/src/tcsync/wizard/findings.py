@@ -397,7 +397,46 @@ class Problem(Enum):
     )
     TASKRC_INCLUDE = (
         "A sync setting comes from an included file: {detail}.",
-        "Remove the setting from that file; tcsync only changes the taskrc itself.",
+        "Put a # before that line, in the way in which the file is kept, or make the file writable for you.",
+        ExitCode.TASKRC,
+    )
+    TASKRC_READ_ONLY = (
+        "The taskrc {path} cannot be changed: {detail}. Nothing was changed.",
+        "Make it writable. If another program writes it (Nix, chezmoi), let that program add the line `{include}` "
+        "at its end, then run `tcsync setup` again: the settings go into that file.",
+        ExitCode.TASKRC,
+    )
+    TASKRC_PUBLISHED = (
+        "The secret would be published by the git repository {repository}: {path} is in it, and so is every other "
+        "place for the sync settings.",
+        "Let git ignore one place: add the line `tcsync-sync.rc` to {repository}/.gitignore, "
+        "and run the command again.",
+        ExitCode.TASKRC,
+    )
+    TASKRC_SYNC_FILE_MISSING = (
+        "Taskwarrior cannot start: the taskrc includes {file}, the sync settings of this computer, which is not there.",
+        "Run `tcsync setup`, which creates it.",
+        ExitCode.NOT_CONFIGURED,
+    )
+    SECRET_IN_REPOSITORY = (
+        "The secret is in {path}, and the git repository {repository} publishes it with the next commit.",
+        "Run `tcsync setup`, which offers to move it to a file outside of the repository. If it was committed already, "
+        "everybody who can read the repository can read your tasks: set up a new history.",
+        ExitCode.TASKRC,
+    )
+    SYNC_VALUE_CORRECTABLE = (
+        "Taskwarrior cannot use the value of {name} in {place}: {detail}.",
+        "Run `tcsync setup`, which offers to write {corrected} instead.",
+        ExitCode.TASKRC,
+    )
+    SYNC_VALUE_UNUSABLE = (
+        "The value of {name} in {place} cannot be used: {detail}.",
+        "Run `tcsync setup --replace`, and enter the value as the first computer has it.",
+        ExitCode.TASKRC,
+    )
+    SYNC_URL_WITHOUT_SLASH = (
+        "The URL in {place} has a path without a slash at its end: Taskwarrior before 3.5 drops the path's last part.",
+        "Run `tcsync setup`, which offers to write {corrected} instead.",
         ExitCode.TASKRC,
     )
     TASKRC_EXPOSED = (

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from tcsync import Create, Credentials, Delete, JoinReport, Replica, TcsyncError, Update, Version
+from tcsync import Create, Delete, JoinReport, Replica, TcsyncError, Update, Version
 
 from . import unfinished
 from .comparison import Tasks

@@ -26,6 +26,7 @@ from .server_check import EMPTY_SEGMENT, ConnectionOptions, ServerCheck
 from .setup import texts
 from .setup.changes import SetupChanges
 from .setup.first_sync import first_sync
+from .setup.mend import describe_edit
 from .setup.outcome import count_tasks, describe_tasks
 
 Tasks = Mapping[UUID, Mapping[str, str]]
@@ -115,9 +116,7 @@ class Rotation:
     def _set_up(self, server: ServerCheck, history: ReceivedHistory) -> dict[str, int]:
         with SetupChanges(self._computer) as changes:
             edit, _ = changes.apply(self._new, None)
-            self._console.done(texts.WRITTEN.format(path=self._computer.taskrc_path))
-            if edit.backup is not None:
-                self._console.line(texts.BACKUP.format(path=edit.backup))
+            describe_edit(edit, self._console)
             with changes.syncing():
                 done = first_sync(self._computer, server, self._connection, self._console, history=history)
         if done.finding is not None:

@@ -8,7 +8,6 @@ all of its children (hooks). Settings are only overridden for the run, on the co
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -25,6 +24,8 @@ OLDEST_VERSION = (3, 1)
 HANGING_VERSIONS = ("3.4.1",)
 #: The first release with a TaskChampion that keeps synced operations, and marks them.
 KEEPS_SYNCED_VERSION = (3, 2)
+#: The first release with a TaskChampion that uses all of a URL's path.
+KEEPS_PATHS_VERSION = (3, 5)
 
 LOCAL_TIMEOUT_S = 30.0
 #: A sync may carry years of tasks, and Taskwarrior itself waits up to a minute for each answer.
@@ -79,8 +80,17 @@ class Taskwarrior:
     @property
     def keeps_synced_operations(self) -> bool:
         """Whether it knows which operations of the database have been synced. An earlier one would send them again."""
-        major, minor = (int(part) for part in self.version.split(".")[:2])
-        return (major, minor) >= KEEPS_SYNCED_VERSION
+        return self._release >= KEEPS_SYNCED_VERSION
+
+    @property
+    def cuts_paths(self) -> bool:
+        """Whether it drops the last part of a URL's path unless a slash follows, as TaskChampion did before 3.0."""
+        return self._release < KEEPS_PATHS_VERSION
+
+    @property
+    def _release(self) -> tuple[int, int]:
+        major, minor = self.version.split(".")[:2]
+        return int(major), int(minor)
 
     def sync(self) -> int:
         """Runs `task sync`; returns the number of operations that it reports as sent. CommandStopped has the reason of

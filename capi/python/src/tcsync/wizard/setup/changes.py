@@ -56,7 +56,7 @@ class SetupChanges:
     def apply(self, credentials: Credentials, history: Replica | None) -> tuple[TaskrcEdit, Joined | None]:
         """Lets this computer's tasks join `history`, if there is one, and writes the settings: in this order, so that a
         kill in between leaves a computer whose `task sync` is refused, and none that sends only a part of its tasks."""
-        self.computer.require_changeable(credentials)
+        self.computer.require_place()
         with interrupts_deferred():
             if history is not None:
                 self._undo.callback(unfinished.end, self.computer.taskrc.data_location)

@@ -150,6 +150,12 @@ class Conversation:
             self.console.line(texts.REPLACING)
         return self._asker.confirm(texts.REPLACE, default=False, flag=flag)
 
+    def mend(self, *, is_agreed: bool) -> bool:
+        """Whether to correct the present settings. `is_agreed`: a flag allows changes to them already."""
+        if is_agreed and not self._asker.is_interactive:
+            return True
+        return self._asker.confirm(texts.MEND, default=True, flag="--replace or --keep")
+
     def merge(self, local: str) -> None:
         """Explains the merge. CommandStopped when it is not wanted."""
         self.console.line(texts.MERGING.format(local=local))
@@ -279,7 +285,7 @@ class Conversation:
 def describe_credentials(credentials: Credentials, *, reveal: bool) -> dict[str, str]:
     """The display of credentials, with the secret masked unless it is requested."""
     secret = credentials.secret.reveal() if reveal else str(credentials.secret)
-    return {"Server URL": credentials.url, "Client ID": str(credentials.client_id), "Secret": secret}
+    return {"Server URL": credentials.taskrc_url, "Client ID": str(credentials.client_id), "Secret": secret}
 
 
 def _field_of(text: str) -> Field | None:

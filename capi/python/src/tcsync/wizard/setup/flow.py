@@ -23,7 +23,8 @@ from .answers import Answers, ServerKind
 from .changes import SetupChanges
 from .conversation import AfterFailure, Conversation
 from .first_sync import first_sync
-from .outcome import Outcome, describe_tasks
+from .mend import Mending, describe_edit
+from .outcome import Outcome, Result, describe_tasks
 
 T = TypeVar("T")
 
@@ -64,6 +65,7 @@ class Setup:
             self._console.line(texts.SKIPPED)
             return
         self._console.line(f"This computer has {self._computer.taskwarrior}.")
+        self._computer.require_place()
         self.outcome.computer = self._conversation.computer()
         if self.outcome.computer == "first":
             self._first(kind)
@@ -78,6 +80,9 @@ class Setup:
         others, configured = computer.other_settings(), self._configured_or_none()
         if not others and not computer.own_settings():
             return False
+        if Mending(computer, self._answers, self._conversation, self._console, self.outcome).run():
+            self._keep(self._configured_or_none(), texts.MENDED, result="mended")
+            return True
         given = self._conversation.given_credentials()
         if given is not None and computer.is_configured_with(given):
             return self._keeps_same(given)
@@ -95,12 +100,12 @@ class Setup:
         self._keep(given, texts.SAME)
         return True
 
-    def _keep(self, configured: Credentials | None, text: str) -> None:
-        self.outcome.result = "kept"
+    def _keep(self, configured: Credentials | None, text: str, *, result: Result = "kept") -> None:
+        self.outcome.result = result
         self.outcome.credentials = configured
         if configured is not None and not self._computer.replica().has_synced:
             self.outcome.exit_code = ExitCode.UNVERIFIED
-            text = texts.KEPT_UNVERIFIED
+            text = texts.KEPT_UNVERIFIED if result == "kept" else texts.UNVERIFIED
         self._console.line(text)
 
     def _configured_or_none(self) -> Credentials | None:
@@ -248,11 +253,7 @@ class Setup:
         if joined is not None:
             self._report(joined)
         self.outcome.changed, self.outcome.backup = edit.changed, edit.backup
-        if edit.changed:
-            text = texts.CREATED if edit.created else texts.WRITTEN
-            self._console.done(text.format(path=self._computer.taskrc_path))
-        if edit.backup is not None:
-            self._console.line(texts.BACKUP.format(path=edit.backup))
+        describe_edit(edit, self._console)
 
     def _report(self, joined: Joined) -> None:
         self.outcome.kept_aside, self.outcome.join = joined.kept_aside, joined.report
@@ -288,9 +289,9 @@ class Setup:
 
     def _describe_changes(self, credentials: Credentials, replica: LocalReplica, *, joins: bool) -> None:
         self.outcome.result = "dry-run"
-        path = self._computer.taskrc_path
+        path = self._computer.require_place()[0]
         self._console.line(texts.DRY_RUN)
-        if not self._computer.taskrc.exists:
+        if not path.exists():
             self._console.line(texts.WOULD_CREATE.format(path=path))
         for name, value in self._computer.changes(credentials).items():
             text = texts.WOULD_REMOVE if value is None else texts.WOULD_SET

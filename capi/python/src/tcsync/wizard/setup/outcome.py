@@ -16,7 +16,7 @@ from ..findings import Finding
 from ..words import plural
 from .answers import Computer
 
-Result = Literal["done", "kept", "skipped", "unverified", "dry-run", "failed", "declined", "interrupted"]
+Result = Literal["done", "kept", "mended", "skipped", "unverified", "dry-run", "failed", "declined", "interrupted"]
 
 
 def count_tasks(tasks: Iterable[Mapping[str, str]]) -> dict[str, int]:
@@ -65,7 +65,7 @@ class Outcome:
         """For --json. Contains the secret and the pairing code only on request."""
         shown: dict[str, Any] = {}
         if self.credentials is not None:
-            shown = {"server_url": self.credentials.url, "client_id": str(self.credentials.client_id)}
+            shown = {"server_url": self.credentials.taskrc_url, "client_id": str(self.credentials.client_id)}
             if reveal:
                 shown["secret"] = self.credentials.secret.reveal()
                 shown["pairing_code"] = encode_pairing_code(self.credentials).reveal()

@@ -34,6 +34,9 @@ CONFIGURED_ELSE = "Taskwarrior here already syncs in another way, set in {path}:
 CONFIGURED_HALF = "This computer has incomplete sync settings, in {path}:"
 REPLACE = "Replace these settings?"
 REPLACING = "A backup of the taskrc is made first."
+MEND = "Correct them, and go on using these settings?"
+RENAMING = "The server is set by the old name sync.server.origin; Taskwarrior asks for sync.server.url instead."
+MENDED = "The settings are corrected. `tcsync doctor` checks them."
 KEPT = "Kept as it is. `tcsync doctor` checks it."
 KEPT_UNVERIFIED = "Kept as it is. It has not synced yet: `tcsync doctor` finishes the setup."
 SAME = "The same settings are already there; nothing was changed."
@@ -52,7 +55,9 @@ BEGIN_AGAIN = (
 )
 BEGIN_AGAIN_QUESTION = "Begin a new history with them?"
 KEPT_ASIDE = "This computer's data as it was before is in {path}."
-CAUGHT_UP = "This computer had not seen the last changes of its old history; it has them now, and the new one continues it."
+CAUGHT_UP = (
+    "This computer had not seen the last changes of its old history; it has them now, and the new one continues it."
+)
 
 WRITTEN = "Taskwarrior is configured in {path}."
 CREATED = "Taskwarrior is configured in {path}, which is new."
