@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     TASKRC = 7
     REFUSED = 8
     NOT_CONFIGURED = 9
+    TO_SYNC = 10
     INTERRUPTED = 130
 
 
@@ -31,7 +32,8 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.CREDENTIALS: "the credentials do not fit: wrong secret, empty history, client ID not allowed",
     ExitCode.TASKRC: "the taskrc cannot be read or changed",
     ExitCode.REFUSED: "tasks or a file could be lost if the command went on, or there is no safe way to go on",
-    ExitCode.NOT_CONFIGURED: "this computer has no complete sync settings: `tcsync pair`, `show`, `export` and `add`",
+    ExitCode.NOT_CONFIGURED: "this computer has no complete sync settings, and the command needs them",
+    ExitCode.TO_SYNC: "`tcsync status --exit-code`: this computer or the server has changes that the other lacks",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C; the previous state is restored (`tcsync add`: see its message)",
 }
 

@@ -17,10 +17,12 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 from tcsync import NIL_VERSION
+from tcsync.operations import Create, Delete, Operation, UndoPoint, Update
 
 DATABASE = "taskchampion.sqlite3"
 #: The database, and the files that SQLite may keep beside it.
@@ -39,8 +41,18 @@ class Replica:
     """The state of a replica at one moment. A computer on which Taskwarrior never ran has an empty one."""
 
     base_version: UUID = NIL_VERSION
-    unsent_operations: int = 0
+    #: The operations that no sync has sent, in their order, without undo points.
+    pending: tuple[Operation, ...] = field(default=(), repr=False)
     tasks: Mapping[UUID, Mapping[str, str]] = field(default_factory=dict, repr=False)
+
+    @property
+    def unsent_operations(self) -> int:
+        return len(self.pending)
+
+    @property
+    def changed_tasks(self) -> int:
+        """The number of tasks that pending operations touch."""
+        return len({operation.task_id for operation in self.pending if not isinstance(operation, UndoPoint)})
 
     @property
     def has_synced(self) -> bool:
@@ -56,7 +68,7 @@ def read_replica(data_directory: Path) -> Replica:
         return _read(path)
     except (OSError, sqlite3.Error) as error:
         raise ReplicaUnreadable(f"{path} cannot be read: {error}") from None
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, KeyError):
         raise ReplicaUnreadable(f"{path} has content that TaskChampion does not write") from None
 
 
@@ -66,15 +78,28 @@ def _read(path: Path) -> Replica:
         database.execute("BEGIN")  # All reads are of one moment.
         _check_format(path, database)
         base = database.execute("SELECT value FROM sync_meta WHERE key = 'base_version'").fetchone()
-        unsent = database.execute("""SELECT count(*) FROM operations WHERE NOT synced AND data <> '"UndoPoint"'""")
+        pending = database.execute(
+            """SELECT data FROM operations WHERE NOT synced AND data <> '"UndoPoint"' ORDER BY rowid"""
+        )
         tasks = database.execute("SELECT uuid, data FROM tasks")
         return Replica(
             UUID(base[0]) if base else NIL_VERSION,
-            int(unsent.fetchone()[0]),
+            tuple(_operation(json.loads(data)) for (data,) in pending),
             {UUID(identifier): dict(json.loads(data)) for identifier, data in tasks},
         )
     finally:
         database.close()
+
+
+def _operation(data: Mapping[str, Any]) -> Operation:
+    """One operation of the table, without the time of an update."""
+    ((kind, fields),) = data.items()
+    task_id = UUID(fields["uuid"])
+    if kind == "Create":
+        return Create(task_id)
+    if kind == "Update":
+        return Update(task_id, fields["property"], fields["value"], old_value=fields.get("old_value"))
+    return Delete(task_id, old_properties=fields.get("old_task", {}))
 
 
 def _check_format(path: Path, database: sqlite3.Connection) -> None:
