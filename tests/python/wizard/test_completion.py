@@ -47,7 +47,7 @@ def shell(request, new_computer):
         timeout=TIMEOUT_S,
         dimensions=(50, 160),
     )
-    process.sendline(f"{line}; echo is{''}'-'ready")
+    process.sendline(f"{line}; echo is'-'ready")
     process.expect_exact("is-ready")
     yield process
     process.close(force=True)

@@ -31,5 +31,5 @@ class SectionedGroup(click.Group):
 
 
 def first_sentence(command: click.Command) -> str:
-    """The first sentence of a command's help, without its full stop and never cut."""
+    """The first sentence of a command's help, never cut."""
     return command.get_short_help_str(limit=1000)
