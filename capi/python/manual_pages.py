@@ -36,7 +36,7 @@ from tcsync.wizard.cli import main
 from tcsync.wizard.command_group import SectionedGroup, first_sentence
 from tcsync.wizard.exit_codes import MEANINGS, ExitCode
 
-_SPECIAL = {"\\": "\\e", "-": "\\-", "“": "\\(lq", "”": "\\(rq", "’": "\\(cq", "…": "\\&..."}
+_SPECIAL = {"\\": "\\e", "-": "\\-", "“": "\\(lq", "”": "\\(rq", "…": "\\&..."}
 _HELP_TIMEOUT_S = 60
 
 Entry = tuple[str, str]  # a term, as roff, and its explanation, as text

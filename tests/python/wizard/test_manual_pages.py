@@ -1,7 +1,7 @@
 """The manual pages in docs/man: they say what --help says, and show well."""
 
 import os
-import shlex
+import re
 import shutil
 import sys
 
@@ -20,6 +20,7 @@ from tcsync.wizard.cli import main
 PAGES = REPOSITORY / "docs" / "man"
 WRITE = os.environ.get("TCSYNC_WRITE_DOCS") == "1"
 TIMEOUT_S = 60
+CONTEXT = click.Context(main)
 
 
 @pytest.fixture
@@ -66,10 +67,10 @@ def test_the_examples_fit_the_commands(server_help):
         lines = [line for _, commands in page.examples for line in commands if "tcsync " in line]
         assert lines, f"{name} has no example"
         for line in lines:
-            words = shlex.split(line.partition("tcsync ")[2].partition(" | ")[0].partition(" > ")[0].replace("$(", ""))
-            command = main.commands[words[0].strip('"')]
-            flags = {flag for option in command.get_params(click.Context(command)) for flag in option.opts}
-            wrong += [(line, word) for word in words[1:] if word.startswith("--") and word not in {*flags, "--"}]
+            for run in re.findall(r"\btcsync ([^|>)]*)", line):  # A line may have several.
+                command, *words = run.split()
+                known = {flag for option in main.commands[command].get_params(CONTEXT) for flag in option.opts}
+                wrong += [(line, word) for word in words if word.startswith("--") and word not in {*known, "--"}]
     for _, commands in manual_texts.SERVER_EXAMPLES:
         flags = [word for line in commands for word in line.split() if word.startswith("--")]
         wrong += [(commands, flag) for flag in flags if f"{flag} " not in server_help]

@@ -145,7 +145,8 @@ class Off:
             return kind in self._kinds
         if isinstance(leftover, Unknown):
             return True
-        return self._asker.confirm(f"Remove {leftover.what}?", default=_DEFAULTS[kind], flag=f"--{kind}, --all or --yes")
+        flag = f"--{kind}, --all or --yes"
+        return self._asker.confirm(f"Remove {leftover.what}?", default=_DEFAULTS[kind], flag=flag)
 
     def _show_rest(self) -> None:
         removed = [item.leftover for item in self.items if item.result == "removed"]

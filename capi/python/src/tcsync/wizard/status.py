@@ -178,4 +178,3 @@ def _moment(seconds: str | None) -> datetime | None:
         return moment
     except (ValueError, OverflowError, OSError):
         return None
-
