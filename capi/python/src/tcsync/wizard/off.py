@@ -27,14 +27,13 @@ _NOT_SENT = (
 )
 _NOT_READ = "Whether all changes were sent is not known: {reason}"
 _LAST_COPY = (
-    "Without the secret, nobody can open the history on the server again. "
+    "Without the secret, nobody can open the history on the server again.\n"
     "If this is your only computer and you may come back, keep the pairing code first: `tcsync pair`."
 )
 _TASKS_STAY = "Your tasks are in {path} as before; Taskwarrior works without sync."
 _SERVER = (
-    "The server still has the encrypted history of the client ID {client_id}; "
-    "ask its operator to erase it (docs/privacy.md). "
-    "Remove the settings on your other computers before: a sync would create it again."
+    "The server still has the encrypted history of the client ID {client_id}: ask its operator to erase it.\n"
+    "Before that, remove the settings on your other computers, because a sync would create the history again."
 )
 _DISK = "The disk may keep traces of removed files until their space is used again."
 
