@@ -1,8 +1,8 @@
 # What `cmake --install BUILD [--prefix DIR]` installs: the headers, the shared library of the C ABI and
-# its archive, the archives of the C++ API, a CMake package, a pkg-config file and the server. Everything
-# refers to everything else by relative paths, so that DIR can be chosen at installation and the
-# result can be moved. Debug information, which is most of what a build makes, stays in the build tree.
-# tests/install embeds an installed copy.
+# its archive, the archives of the C++ API, a CMake package, a pkg-config file, and the server with its
+# manual page. Everything refers to everything else by relative paths, so that DIR can be chosen at
+# installation and the result can be moved. Debug information, which is most of what a build makes,
+# stays in the build tree. tests/install embeds an installed copy.
 include(CMakePackageConfigHelpers)
 
 set(_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tcsync")
@@ -32,6 +32,8 @@ install(TARGETS tcsync EXPORT tcsyncTargets)
 install(TARGETS tcsync_static ${_rooms} EXPORT tcsyncCppTargets)
 if(TCSYNC_SERVER)
   install(TARGETS tcsync_server)
+  install(FILES "${PROJECT_SOURCE_DIR}/docs/man/tcsync-server.8"
+          DESTINATION "${CMAKE_INSTALL_MANDIR}/man8")
 endif()
 if(TCSYNC_INSTALL_STRIPPED AND CMAKE_STRIP)
   # CMake leaves archives alone, because without any symbols nothing could be linked to them.

@@ -120,6 +120,8 @@ def main(arguments):
     if arguments.server:
         server = prefix / arguments.bindir / "tcsync-server"
         expect(run(server, "--version"), rf"tcsync-server {re.escape(arguments.version)}\n")
+        if not list(prefix.glob("share/man/man8/tcsync-server.8")):
+            sys.exit("the server was installed without its manual page")
 
 
 def check_static(arguments, pkg_config):

@@ -17,8 +17,8 @@ import tomllib
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "capi" / "python"
-# The sources of the library and the package.
-SOURCES = ("CMakeLists.txt", "capi", "include", "src")
+# The sources of the library and the package, with its manual pages.
+SOURCES = ("CMakeLists.txt", "capi", "docs/man", "include", "src")
 PIP_TIMEOUT_S = 900
 
 

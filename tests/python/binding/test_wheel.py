@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 from uuid import uuid4
 
 import debian_root
 import pytest
-from support import BUILD_DIR, run_bounded
+from support import BUILD_DIR, REPOSITORY, run_bounded
 
 from tcsync import NIL_VERSION, encode_pairing_code
 
@@ -75,6 +76,13 @@ def test_one_wheel_works_with_every_python():
     (wheel,) = (BUILD_DIR / "python-wheel").glob("tcsync-*.whl")
     assert wheel.stem.split("-")[2:4] == ["py3", "none"]
     assert wheel.stem.split("-")[4] != "any"
+
+
+def test_the_wheel_brings_the_manual_pages():
+    """If this fails, `man tcsync` finds nothing after an installation with pip or pipx."""
+    (wheel,) = (BUILD_DIR / "python-wheel").glob("tcsync-*.whl")
+    names = {Path(name).name for name in zipfile.ZipFile(wheel).namelist() if ".data/data/share/man/man1/" in name}
+    assert names == {path.name for path in (REPOSITORY / "docs" / "man").glob("*.1")}
 
 
 @pytest.mark.parametrize("machine", ["bookworm"], indirect=True)

@@ -4,6 +4,7 @@ import sys
 
 import keyring
 import keyring.backend
+import keyring.backends.fail
 import keyring.errors
 import pytest
 
@@ -69,3 +70,12 @@ def test_works_without_the_keyring_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(KeyringError, match=r"tcsync\[keyring\]"):
         keyring_copy.store(Credentials.generate("https://sync.example.com"))
+
+
+@pytest.mark.parametrize("lacking", ["package", "keyring"])
+def test_without_a_keyring_there_is_no_copy(use, monkeypatch, lacking):
+    """If this fails, `tcsync off` reports a failure on every computer without a desktop."""
+    if lacking == "package":
+        monkeypatch.setitem(sys.modules, "keyring", None)
+    use(keyring.backends.fail.Keyring())
+    assert not keyring_copy.exists(Credentials.generate("https://sync.example.com").client_id)

@@ -60,6 +60,7 @@ class Recording:
         text = re.sub(r"(?<=at )/\S+/task\b", "/usr/bin/task", text)
         text = text.replace(str(computer.real_home), "/home/ada").replace(str(computer.home), "/home/ada")
         text = re.sub(r"\d{8}T\d{6}Z", "20261124T093000Z", text)
+        text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-11-24 09:30", text)
         # The column is as wide as the oldest task's age, which a busy machine makes longer.
         text = re.sub(r"(?m)^( *\d+|ID) +(?:(Age)|\d+(?:s|min)) +", lambda row: f"{row[1]} {row[2] or ' - '}  ", text)
         remarks = ("Configuration override", "TASKRC override", "Recently upgraded")
@@ -85,11 +86,13 @@ def record(first, second, cloud_url):
     shown["sync-first"] = recording.on(first, "task sync")
     shown["list-first"] = recording.on(first, "task list")
     shown["doctor"] = recording.on(first, "tcsync doctor")
+    shown["status"] = recording.on(first, "tcsync status")
     shown["show"] = recording.on(first, "tcsync show")
     shown["pair"] = recording.on(first, "tcsync pair")
     shown["keep"] = recording.on(first, "tcsync setup", ("settings? [y/N]: ", ""))
     first.task("1", "done")
     shown["doctor-ahead"] = recording.on(first, "tcsync doctor")
+    shown["off"] = recording.on(second, "tcsync off", ("sync.encryption_secret? [Y/n]: ", ""))
     shown["help"] = recording.on(first, "tcsync setup --help").replace("Usage: python -m tcsync", "Usage: tcsync")
     return shown
 

@@ -1,4 +1,4 @@
-"""The commands: setup, doctor, pair, show, export, add. Other programs mount them in click groups of their own.
+"""The commands, which other files do the work of. Other programs mount them in click groups of their own.
 
 from tcsync.wizard import Branding, setup_command
 group.add_command(setup_command(Branding(title="Step 3: Tasks", cloud_name="Example Cloud")))
@@ -8,94 +8,45 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from tcsync import Credentials, TcsyncError, __version__, encode_pairing_code
+from tcsync import Credentials, __version__, encode_pairing_code
 
 from .add import Addition, NewTask
 from .branding import NEUTRAL, Branding
+from .command_group import SectionedGroup
+from .completion import SHELLS, completion_script
 from .computer import TaskProgram
 from .console import Console
-from .diagnosis import finding_for
 from .doctor import Doctor
+from .endings import endings_as_findings, reported
 from .exit_codes import ExitCode
 from .export import Export
-from .findings import CommandStopped, Finding, Problem
+from .findings import CommandStopped
 from .given_credentials import GivenCredentials, has_synced_here, this_computer
 from .interrupts import signals_as_interrupts
-from .server_check import REQUEST_TIMEOUT_S, ConnectionOptions, ServerCheck
+from .leftovers import Kind
+from .off import Off
+from .options import CONNECTION, CREDENTIALS, FILE, JSON, TASK, YES, connection, options
+from .server_check import ConnectionOptions, ServerCheck
 from .setup.answers import Answers, SecretSource
 from .setup.ask import Asker, choose_mode
 from .setup.conversation import Conversation, describe_credentials
 from .setup.flow import Setup
 from .setup.outcome import Outcome, Result
-from .taskwarrior import LOCAL_TIMEOUT_S
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-_FILE = click.Path(dir_okay=False)
-
+from .status import ANSWER_TIMEOUT_S, Status
 
 _RESULTS: dict[ExitCode, Result] = {ExitCode.INTERRUPTED: "interrupted", ExitCode.DECLINED: "declined"}
 
-
-def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several options as one decorator, so that commands share them."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, ask nothing.")
-_TASK = _options(
-    click.option("--task", "task_command", default="task", show_default=True, help="The Taskwarrior program to run."),
-    click.option(
-        "--task-timeout",
-        type=click.FloatRange(min=0.1),
-        default=LOCAL_TIMEOUT_S,
-        show_default=True,
-        help="Seconds that Taskwarrior may take; a sync gets ten times as long.",
-    ),
-)
-_CONNECTION = _options(
-    click.option(
-        "--ca-file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="PEM file with a private certificate authority. Taskwarrior itself needs it in the system.",
-    ),
-    click.option(
-        "--server-timeout",
-        type=click.FloatRange(min=0.1),
-        default=REQUEST_TIMEOUT_S,
-        show_default=True,
-        help="Seconds that the server may take for one answer.",
-    ),
-)
-_CREDENTIALS = _options(
-    click.option("--pairing-code-file", type=_FILE, help="Read the pairing code from a file; - is standard input."),
-    click.option("--pairing-code-fd", type=click.IntRange(0), help="Read the pairing code from an open descriptor."),
-    click.option("--client-id", help="The client ID of the other computer."),
-    click.option("--secret-file", type=_FILE, help="Read the secret from a file; - is standard input."),
-    click.option("--secret-fd", type=click.IntRange(0), help="Read the secret from an open descriptor."),
-)
-_YES = click.option("--yes", is_flag=True, help="Ask nothing; take the default of every question that has one.")
-
-_SETUP_OPTIONS = _options(
+_SETUP_OPTIONS = options(
     click.option("--server", type=click.Choice(["cloud", "self-hosted", "skip"]), help="The server, as in the menu."),
     click.option("--server-url", help="The server's URL, instead of the menu; overrides the cloud server's, too."),
     click.option("--first-computer", "computer", flag_value="first", help="Make new credentials."),
     click.option("--second-computer", "computer", flag_value="second", help="Use another computer's credentials."),
-    _CREDENTIALS,
-    _CONNECTION,
+    CREDENTIALS,
+    CONNECTION,
     click.option("--replace/--keep", default=None, help="Replace or keep existing sync settings."),
     click.option("--merge/--no-merge", default=None, help="Merge this computer's tasks with the server's, or stop."),
     click.option("--save-unverified", is_flag=True, help="Save the settings also when the server cannot be reached."),
@@ -103,9 +54,9 @@ _SETUP_OPTIONS = _options(
     click.option("--qr", is_flag=True, help="Also show the pairing code as a QR code."),
     click.option("--reveal", is_flag=True, help="Show the secret and the pairing code without a terminal, too."),
     click.option("--dry-run", is_flag=True, help="Show the changes without making them."),
-    _YES,
-    _JSON,
-    _TASK,
+    YES,
+    JSON,
+    TASK,
 )
 
 
@@ -136,7 +87,7 @@ def run_setup(flags: dict[str, Any], branding: Branding) -> Outcome:
     setup = Setup(answers, Conversation(console, asker, answers, branding), console, program)
     console.heading(branding.title)
     try:
-        with _endings_as_findings(), signals_as_interrupts():
+        with endings_as_findings(), signals_as_interrupts():
             setup.run()
     except CommandStopped as stop:
         finding = stop.finding
@@ -168,58 +119,16 @@ def _answers(flags: dict[str, Any]) -> Answers:
     )
 
 
-@contextmanager
-def _endings_as_findings() -> Iterator[None]:
-    """Turns every exception that ends a command early into a CommandStopped. A bug shows its place, and no values."""
-    try:
-        yield
-    except (CommandStopped, click.exceptions.Exit):
-        raise
-    except (KeyboardInterrupt, click.Abort):
-        raise Problem.INTERRUPTED.stop() from None
-    except TcsyncError as error:
-        raise CommandStopped(finding_for(error)) from None
-    except OSError as error:
-        detail = f"{error.filename or 'a system call'}: {error.strerror or type(error).__name__}"
-        raise Problem.UNEXPECTED.stop(detail=detail) from None
-    except Exception as error:
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
-        raise Problem.UNEXPECTED.stop(detail=f"{type(error).__name__}{place}") from None
-
-
-@contextmanager
-def _reported(as_json: bool) -> Iterator[Console]:
-    """Runs one of the small commands: a CommandStopped is shown, or printed as JSON, and becomes the exit status."""
-    console = Console(quiet=as_json)
-    try:
-        with _endings_as_findings(), signals_as_interrupts():
-            yield console
-    except CommandStopped as stop:
-        _print_finding(stop.finding, as_json=as_json)
-        sys.exit(stop.finding.exit_code)
-
-
-def _print_finding(finding: Finding, *, as_json: bool) -> None:
-    if as_json:
-        document = {"exit_code": int(finding.exit_code), "messages": [finding.as_json()]}
-        click.echo(json.dumps(document, indent=2))
-    else:
-        Console(sys.stderr).finding(finding)
-
-
 @click.command("doctor")
-@_CONNECTION
+@CONNECTION
 @click.option("--first-computer", is_flag=True, help="The server has no data yet, and this computer begins.")
-@_YES
-@_JSON
-@_TASK
+@YES
+@JSON
+@TASK
 def doctor(**flags: Any) -> None:
     """Check each link from this computer's Taskwarrior to the tasks on the server; finish an unverified setup."""
     as_json = flags["as_json"]
-    with _reported(as_json) as console:
+    with reported(as_json) as console:
         asker = Asker(choose_mode(yes=flags["yes"], json=as_json))
         program = TaskProgram(flags["task_command"], flags["task_timeout"])
         connection = ConnectionOptions(flags["ca_file"], flags["server_timeout"])
@@ -232,10 +141,10 @@ def doctor(**flags: Any) -> None:
 
 @click.command("pair")
 @click.option("--qr", is_flag=True, help="Show it as a QR code, too.")
-@_JSON
+@JSON
 def pair(qr: bool, as_json: bool) -> None:
     """Show the pairing code that sets up another computer. The code gives access to all tasks."""
-    with _reported(as_json) as console:
+    with reported(as_json) as console:
         code = encode_pairing_code(_configured())
         if as_json:
             click.echo(json.dumps({"pairing_code": code.reveal()}))
@@ -247,10 +156,10 @@ def pair(qr: bool, as_json: bool) -> None:
 
 @click.command("show")
 @click.option("--reveal", is_flag=True, help="Show the secret itself.")
-@_JSON
+@JSON
 def show(reveal: bool, as_json: bool) -> None:
     """Show this computer's sync settings; the secret is masked unless asked for."""
-    with _reported(as_json) as console:
+    with reported(as_json) as console:
         shown = describe_credentials(_configured(), reveal=reveal)
         if as_json:
             click.echo(json.dumps({name.lower().replace(" ", "_"): value for name, value in shown.items()}, indent=2))
@@ -263,23 +172,23 @@ _SERVER_URL = click.option("--server-url", help="The server's URL; replaces that
 
 
 @click.command("export")
-@click.option("--output", type=_FILE, help="Write to this file, readable by you only, instead of standard output.")
+@click.option("--output", type=FILE, help="Write to this file, readable by you only, instead of standard output.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option(
     "--from",
     "source",
-    type=_FILE,
+    type=FILE,
     help="Read a file of `tcsync-server clients export` instead of the server; - is stdin.",
 )
 @_SERVER_URL
-@_CREDENTIALS
-@_CONNECTION
+@CREDENTIALS
+@CONNECTION
 def export(source: str | None, output: str | None, force: bool, **flags: Any) -> None:
     """Write all tasks as Taskwarrior's JSON, which `task import` reads.
 
     Needs neither Taskwarrior nor tasks on this computer: a pairing code is enough, or this computer's sync settings.
     """
-    with _reported(as_json=False):
+    with reported(as_json=False):
         connection = ConnectionOptions(flags["ca_file"], flags["server_timeout"])
         Export(GivenCredentials.from_flags(flags), connection, Console(sys.stderr)).run(source, output, force=force)
 
@@ -291,9 +200,9 @@ def export(source: str | None, output: str | None, force: bool, **flags: Any) ->
 @click.option("--due", help="2026-12-24, 2026-12-24T18:00 (this computer's time) or 2026-12-24T18:00Z.")
 @click.option("--first", is_flag=True, help="Begin the history; only if no computer has ever synced.")
 @_SERVER_URL
-@_CREDENTIALS
-@_CONNECTION
-@_JSON
+@CREDENTIALS
+@CONNECTION
+@JSON
 def add(
     text: tuple[str, ...],
     project: str | None,
@@ -308,7 +217,7 @@ def add(
     Needs neither Taskwarrior nor tasks on this computer: a pairing code is enough, or this computer's sync settings.
     The text is the description as it is, without Taskwarrior's attributes; after -- it may begin with a dash.
     """
-    with _reported(as_json) as console:
+    with reported(as_json) as console:
         task = NewTask(text, project=project, tags=tags, due=due)
         credentials = GivenCredentials.from_flags(flags).for_server()
         connection = ConnectionOptions(flags["ca_file"], flags["server_timeout"])
@@ -322,16 +231,83 @@ def add(
         console.done(f"Added the task {task.task_id} on {credentials.url}; `task sync` brings it to each computer.")
 
 
+@click.command("status")
+@click.option("--exit-code", "tells_work", is_flag=True, help="Exit with 10 if there is something to sync.")
+@connection(ANSWER_TIMEOUT_S)
+@JSON
+def status(tells_work: bool, as_json: bool, **flags: Any) -> None:
+    """Show whether there is something to sync, from this computer or from the server.
+
+    Shows the server, the time that the last sync cannot be before, and the changes that were not sent, and then asks
+    the server whether it is ahead, in at most two requests. Runs no Taskwarrior, changes nothing, and may run beside
+    a Taskwarrior. `tcsync doctor` looks for the reason when something is wrong.
+    """
+    with reported(as_json) as console:
+        look = Status(this_computer(), ConnectionOptions(flags["ca_file"], flags["server_timeout"]), console)
+        look.run()
+        exit_code = look.exit_code(tells_work=tells_work)
+        if as_json:
+            click.echo(json.dumps(look.as_json(exit_code), indent=2))
+        sys.exit(exit_code)
+
+
+@click.command("off")
+@click.option("--settings", is_flag=True, help="Remove the sync settings from the taskrc and the files it includes.")
+@click.option("--keyring", is_flag=True, help="Remove the copies of the credentials in the system's keyring.")
+@click.option("--backups", is_flag=True, help="Remove the backups of the taskrc that have a secret in them.")
+@click.option("--kept-data", is_flag=True, help="Remove earlier data that a setup has kept aside.")
+@click.option("--all", "everything", is_flag=True, help="Remove all four.")
+@click.option("--dry-run", is_flag=True, help="Name everything, and remove nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing; remove everything but earlier data that was kept aside.")
+@JSON
+def off(everything: bool, dry_run: bool, yes: bool, as_json: bool, **flags: bool) -> None:
+    """Remove from this computer what tcsync has left on it, and stop syncing.
+
+    Names each thing with its place and size, and asks before it removes it. Tasks stay. The history on the server
+    stays, too: only its operator can erase it.
+
+    With one of --settings, --keyring, --backups, --kept-data and --all, it asks nothing, and removes just that.
+    """
+    kinds: dict[Kind, bool] = {
+        "settings": flags["settings"],
+        "keyring": flags["keyring"],
+        "backups": flags["backups"],
+        "kept-data": flags["kept_data"],
+    }
+    named = frozenset(kind for kind, is_named in kinds.items() if is_named or everything)
+    with reported(as_json) as console:
+        leaving = Off(this_computer(), console, Asker(choose_mode(yes=yes, json=as_json)), named)
+        leaving.run(dry_run=dry_run)
+        if as_json:
+            click.echo(json.dumps(leaving.as_json(), indent=2))
+        sys.exit(leaving.exit_code)
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print the script that lets a shell complete tcsync's commands and flags at the Tab key.
+
+    \b
+    bash:  eval "$(tcsync completion bash)"           in ~/.bashrc
+    zsh:   eval "$(tcsync completion zsh)"            in ~/.zshrc, after compinit
+    fish:  tcsync completion fish | source            in ~/.config/fish/config.fish
+
+    Instead of a line in these files, the script can be one of the files in which the shell looks for completions.
+    """
+    click.echo(completion_script(main, shell))
+
+
 def _configured() -> Credentials:
     return this_computer().require_credentials()
 
 
-@click.group()
+@click.group(cls=SectionedGroup)
 @click.version_option(__version__, prog_name="tcsync")
 def main() -> None:
     """Sync Taskwarrior between computers, through a TaskChampion sync server."""
 
 
 setup = setup_command()
-for _command in (setup, doctor, pair, show, export, add):
+for _command in (setup, doctor, status, pair, show, export, add, off, completion):
     main.add_command(_command)

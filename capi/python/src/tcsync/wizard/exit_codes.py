@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     #: Not 0, because the computer is not set up, and a script that goes on with `task sync` must know. Not REFUSED
     #: either: a person's no is neither a danger nor an error.
     DECLINED = 10
+    TO_SYNC = 11
     INTERRUPTED = 130
 
 
@@ -34,8 +35,9 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.CREDENTIALS: "the credentials do not fit: wrong secret, empty history, client ID not allowed",
     ExitCode.TASKRC: "the taskrc cannot be read or changed",
     ExitCode.REFUSED: "tasks or a file could be lost if the command went on, or there is no safe way to go on",
-    ExitCode.NOT_CONFIGURED: "this computer has no complete sync settings: `tcsync pair`, `show`, `export` and `add`",
+    ExitCode.NOT_CONFIGURED: "this computer has no complete sync settings, and the command needs them",
     ExitCode.DECLINED: "stopped because a person, or --no-merge, said no to a question; nothing was changed",
+    ExitCode.TO_SYNC: "`tcsync status --exit-code`: this computer or the server has changes that the other lacks",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C; the previous state is restored (`tcsync add`: see its message)",
 }
 

@@ -526,6 +526,19 @@ class Problem(Enum):
         ExitCode.CHECK_FAILED,
     )
 
+    # Leaving
+
+    NOT_REMOVED = (
+        "{what} could not be removed: {detail}.",
+        "Correct the reason and run `tcsync off` again, or remove it by hand; everything else is done.",
+        ExitCode.CHECK_FAILED,
+    )
+    INTERRUPTED_WHILE_REMOVING = (
+        "Interrupted. Already removed: {removed}. Everything else is as it was, but for what was being removed.",
+        "Run `tcsync off` again to go on.",
+        ExitCode.INTERRUPTED,
+    )
+
     # Adding and exporting
 
     TEXT_REFUSED = (

@@ -7,6 +7,7 @@ so that it can be pasted as it is.
 from __future__ import annotations
 
 from types import ModuleType
+from uuid import UUID
 
 from tcsync import Credentials, encode_pairing_code
 
@@ -23,6 +24,31 @@ def store(credentials: Credentials) -> None:
     try:
         keyring.set_password(SERVICE, str(credentials.client_id), encode_pairing_code(credentials).reveal())
     except Exception as reason:  # Backends raise their systems' own exceptions.
+        raise _refused(reason) from None
+
+
+def exists(client_id: UUID) -> bool:
+    """Whether the keyring has a copy of that client's credentials. A system without a keyring has none. KeyringError if
+    there is a keyring that cannot be used."""
+    try:
+        import keyring
+        from keyring.errors import NoKeyringError
+    except ImportError:
+        return False
+    try:
+        return keyring.get_password(SERVICE, str(client_id)) is not None
+    except NoKeyringError:
+        return False
+    except Exception as reason:
+        raise _refused(reason) from None
+
+
+def remove(client_id: UUID) -> None:
+    """Removes the copy. KeyringError if that fails."""
+    keyring = _keyring()
+    try:
+        keyring.delete_password(SERVICE, str(client_id))
+    except Exception as reason:
         raise _refused(reason) from None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from tcsync import NIL_VERSION, Replica, ReplicaError, ReplicaFault, UndoPoint
+from tcsync import NIL_VERSION, Create, Delete, Replica, ReplicaError, ReplicaFault, UndoPoint, Update
 
 
 class ReplicaUnreadable(Exception):
@@ -20,10 +20,18 @@ class LocalReplica:
     """The state of a replica at one moment. A computer on which Taskwarrior never ran has an empty one."""
 
     base_version: UUID = NIL_VERSION
-    unsent_operations: int = 0
-    #: The tasks that the unsent operations change.
-    unsent_tasks: frozenset[UUID] = frozenset()
+    #: The operations that no sync has sent, in their order, without undo points.
+    pending: tuple[Create | Update | Delete, ...] = field(default=(), repr=False)
     tasks: Mapping[UUID, Mapping[str, str]] = field(default_factory=dict, repr=False)
+
+    @property
+    def unsent_operations(self) -> int:
+        return len(self.pending)
+
+    @property
+    def unsent_tasks(self) -> frozenset[UUID]:
+        """The tasks that the pending operations change."""
+        return frozenset(operation.task_id for operation in self.pending)
 
     @property
     def has_synced(self) -> bool:
@@ -34,11 +42,9 @@ def read_replica(data_directory: Path) -> LocalReplica:
     """The replica in a data directory; an empty one if there is none. ReplicaUnreadable for an unknown format."""
     try:
         with Replica.copy_of(data_directory) as copy:
-            pending = [operation for operation in copy.pending_operations() if not isinstance(operation, UndoPoint)]
             return LocalReplica(
                 copy.state().base_version_id,
-                len(pending),
-                frozenset(operation.task_id for operation in pending),
+                tuple(operation for operation in copy.pending_operations() if not isinstance(operation, UndoPoint)),
                 copy.tasks(),
             )
     except ReplicaError as error:
