@@ -12,8 +12,8 @@ from tcsync.wizard.taskwarrior import TaskRun, explain_sync
 
 FAULTS = {
     "2.6.2": "task-too-old",
-    "3.4.1": "task-known-to-hang",
     "hangs": "task-hangs",
+    "asks": "task-fails",
     "does-not-start": "task-fails",
     "other-program": "task-not-taskwarrior",
 }
@@ -65,13 +65,6 @@ def test_a_hanging_task_is_killed_with_its_children(server, new_computer, fake):
     child = int((computer.home / "child").read_text(encoding="utf-8"))
     assert not is_running(child)
     assert not computer.taskrc.exists()
-
-
-def test_the_known_bad_release_is_not_run(server, new_computer):
-    """If this fails, Taskwarrior 3.4.1 hangs in the middle of a setup."""
-    computer = new_computer(fake_task="3.4.1")
-    setup(computer, server.url)
-    assert not (computer.home / "ran").exists()
 
 
 def test_a_computer_without_a_taskrc_is_set_up(server, first):

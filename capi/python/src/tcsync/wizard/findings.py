@@ -280,11 +280,6 @@ class Problem(Enum):
         "Install Taskwarrior 3.1 or later (Debian 12 has only 2.6.2), and import your tasks as its release notes say.",
         ExitCode.TASKWARRIOR,
     )
-    TASK_KNOWN_TO_HANG = (
-        "Taskwarrior {version} at {path} is known to hang.",
-        "Install a later release, such as 3.4.2. Nothing was run with this one.",
-        ExitCode.TASKWARRIOR,
-    )
     TASK_HANGS = (
         "Taskwarrior hangs: `{command}` was stopped after {seconds} s.",
         "Run the command by hand to see what it waits for (a hook, a lock, a question); --task-timeout waits longer.",

@@ -22,7 +22,6 @@ from .findings import CommandStopped, Finding, Problem
 from .interrupts import interrupts_deferred
 
 OLDEST_VERSION = (3, 1)
-HANGING_VERSIONS = ("3.4.1",)
 
 LOCAL_TIMEOUT_S = 30.0
 #: A sync may carry years of tasks, and Taskwarrior itself waits up to a minute for each answer.
@@ -119,8 +118,6 @@ def find_taskwarrior(taskrc: Path, *, command: str = "task", timeout_s: float = 
         raise Problem.TASK_NOT_TASKWARRIOR.stop(path=found)
     if (int(version[1]), int(version[2])) < OLDEST_VERSION:
         raise Problem.TASK_TOO_OLD.stop(version=version[0], path=found)
-    if version[0] in HANGING_VERSIONS:
-        raise Problem.TASK_KNOWN_TO_HANG.stop(version=version[0], path=found)
     return Taskwarrior(Path(found), version[0], taskrc, timeout_s)
 
 
