@@ -21,6 +21,7 @@ from tcsync.taskrc import CLIENT_ID, ENCRYPTION_SECRET, SERVER_URL
 
 from .diagnosis import errors_as_findings
 from .findings import CommandStopped, Problem
+from .recurrence import changes as recurrence_changes
 from .replica import Replica, ReplicaUnreadable, read_replica
 from .taskwarrior import Taskwarrior, find_taskwarrior
 
@@ -43,6 +44,8 @@ class ThisComputer:
     def __init__(self, program: TaskProgram) -> None:
         self._program = program
         self._taskwarrior: Taskwarrior | None = None
+        #: Whether `configure` lets this computer make the repetitions of recurring tasks; None leaves it as it is.
+        self.wants_recurrence: bool | None = None
         self.taskrc_path: Path = find_taskrc()
         self.taskrc: Taskrc = self.read_taskrc()
 
@@ -105,6 +108,7 @@ class ThisComputer:
             SERVER_URL: credentials.url,
             CLIENT_ID: str(credentials.client_id),
             ENCRYPTION_SECRET: credentials.secret,
+            **recurrence_changes(self.taskrc, self.wants_recurrence),
         }
 
     def configure(self, credentials: Credentials) -> TaskrcEdit:

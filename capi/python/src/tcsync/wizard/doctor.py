@@ -14,6 +14,7 @@ from .computer import TaskProgram, ThisComputer
 from .console import Console
 from .exit_codes import ExitCode
 from .findings import CommandStopped, Finding, Problem
+from .recurrence import describe as describe_recurrence
 from .replica import Replica
 from .server_check import ConnectionOptions, ReplicaPosition, ServerCheck
 from .setup.ask import Asker
@@ -49,7 +50,18 @@ _LINK_OF = {
 }
 # A proxy looks the name up itself, and a timeout may have been at any step.
 _UNKNOWN_WAY = (Problem.REMOTE_PROXY_FAILED, Problem.REMOTE_TIMED_OUT)
-CHECKS = ("task", "taskrc", "permissions", "replica", *_SERVER_LINKS, "clock", "credentials", "data", "sync")
+CHECKS = (
+    "task",
+    "taskrc",
+    "permissions",
+    "replica",
+    "recurrence",
+    *_SERVER_LINKS,
+    "clock",
+    "credentials",
+    "data",
+    "sync",
+)
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,8 @@ class Doctor:
             self._local("task", lambda: computer.taskwarrior, str)
             credentials = self._check_taskrc(computer)
             replica = self._local("replica", computer.replica, lambda found: _describe_replica(found, computer))
+            if replica is not None:
+                self._local("recurrence", lambda: describe_recurrence(replica.tasks, computer.taskrc), str)
             if credentials is not None:
                 self._check_server(computer, credentials, replica)
         self._skip_rest()

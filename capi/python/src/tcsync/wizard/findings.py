@@ -420,6 +420,20 @@ class Problem(Enum):
         "Set the date and time; certificates and the order of changes depend on them.",
         ExitCode.CHECK_FAILED,
     )
+    RECURRENCE_DOUBLED = (
+        "{number} repetitions of recurring tasks exist more than once, because two computers have made them. On this "
+        "computer the setting `recurrence` is {here}.",
+        "Run `task config recurrence off` on all computers but one. Then run, on one of them, "
+        "`task rc.recurrence.confirmation=no {tasks} delete`, which leaves one of each, and `task sync` on all.",
+        ExitCode.CHECK_FAILED,
+    )
+    RECURRENCE_STOPPED = (
+        "No computer has made the repetitions of {number} recurring tasks for some days: {tasks}. On this computer the "
+        "setting `recurrence` is off.",
+        "Run `task list` and `task sync` on the computer that should make them. If there is none any more, run "
+        "`task config recurrence on` here.",
+        ExitCode.CHECK_FAILED,
+    )
     SYNC_UNFINISHED = (
         "This computer has not synced yet: the setup is unverified.",
         "Run `tcsync doctor` in a terminal or with --yes to finish it.",

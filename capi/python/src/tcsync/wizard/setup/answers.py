@@ -68,6 +68,7 @@ class Answers:
     connection: ConnectionOptions
     replace: bool | None
     merge: bool | None
+    recurrence: bool | None
     fresh_replica: bool
     save_unverified: bool
     dry_run: bool

@@ -12,6 +12,7 @@ from uuid import UUID
 from tcsync import (
     Credentials,
     Secret,
+    Taskrc,
     decode_pairing_code,
     encode_pairing_code,
     normalise_url,
@@ -26,6 +27,8 @@ from ..branding import Branding
 from ..console import Console
 from ..diagnosis import errors_as_findings
 from ..findings import CommandStopped, Finding, Problem
+from ..recurrence import SETTING as RECURRENCE
+from ..recurrence import has_recurring
 from . import texts
 from .answers import Answers, Computer, ServerKind, read_secret
 from .ask import Asker, numbered
@@ -146,6 +149,15 @@ class Conversation:
             wanted = self._asker.confirm(texts.MERGE, default=True, flag="--merge or --no-merge")
         if not wanted:
             raise Problem.DECLINED.stop()
+
+    def recurrence(self, taskrc: Taskrc, *tasks: Mapping[UUID, Mapping[str, str]]) -> bool | None:
+        """Whether a further computer should make the repetitions of recurring tasks. None: its setting stays. Nobody is
+        asked who has no recurring tasks in `tasks`, or has already set it."""
+        if self._answers.recurrence is not None or taskrc.setting(RECURRENCE) is not None:
+            return self._answers.recurrence
+        if not self._asker.is_interactive or not has_recurring(*tasks):
+            return False
+        return self._asker.confirm(texts.RECURRENCE, default=False, flag="--recurrence or --no-recurrence")
 
     def offer_fresh_replica(self, local: str) -> None:
         """Offers the safe way out of another history. CommandStopped when it is not wanted."""

@@ -12,6 +12,7 @@ from ..console import Console
 from ..exit_codes import ExitCode
 from ..findings import CommandStopped, Problem
 from ..keyring_copy import KeyringError, store
+from ..recurrence import has_recurring, makes_repetitions
 from ..replica import Replica
 from ..server_check import ReplicaPosition, ServerCheck
 from . import texts
@@ -119,6 +120,7 @@ class Setup:
         replica = self._computer.replica()
         if replica.has_synced:
             self._conversation.offer_fresh_replica(describe_tasks(replica.tasks))
+        self._computer.wants_recurrence = self._answers.recurrence
         self._apply(credentials, replica, fresh_replica=replica.has_synced, verified=probe is not None)
         if self.outcome.result in ("done", "unverified"):
             self._conversation.show_credentials(credentials)
@@ -137,6 +139,11 @@ class Setup:
             self._conversation.offer_fresh_replica(local)
         if replica.tasks and not belongs:
             self._conversation.merge(local)
+        if not belongs:
+            remote = {} if history is None else history.tasks
+            self._computer.wants_recurrence = self._conversation.recurrence(
+                self._computer.taskrc, replica.tasks, remote
+            )
         self._apply(credentials, replica, fresh_replica=fresh_replica, verified=history is not None)
 
     def _belongs(self, credentials: Credentials, replica: Replica, history: History | None) -> bool:
@@ -209,12 +216,20 @@ class Setup:
         if edit.changed:
             text = texts.CREATED if edit.created else texts.WRITTEN
             self._console.done(text.format(path=self._computer.taskrc_path))
+        self._tell_recurrence(replica)
         if edit.backup is not None:
             self._console.line(texts.BACKUP.format(path=edit.backup))
         if fresh_replica:
             self.outcome.kept_aside = changes.make_fresh_replica()
             tasks = describe_tasks(replica.tasks)
             self._console.done(texts.FRESH_REPLICA_DONE.format(tasks=tasks, path=self.outcome.kept_aside))
+
+    def _tell_recurrence(self, replica: Replica) -> None:
+        """Says which computer makes the repetitions of recurring tasks, where the setup decides it."""
+        if self._computer.wants_recurrence is False and not makes_repetitions(self._computer.taskrc):
+            self._console.line(texts.RECURRENCE_ELSEWHERE)
+        elif has_recurring(replica.tasks) and makes_repetitions(self._computer.taskrc):
+            self._console.line(texts.RECURRENCE_HERE)
 
     def _sync(self, changes: SetupChanges, credentials: Credentials) -> bool:
         """The first sync and its check. False when one of them failed, and the settings are kept for later."""
