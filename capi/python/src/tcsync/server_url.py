@@ -61,6 +61,21 @@ def normalise_url(text: str) -> str:
     return url
 
 
+def taskrc_url(url: str) -> str:
+    """A normalised URL as Taskwarrior's configuration needs it: a path ends with a slash.
+
+    Taskwarrior 3.1 to 3.4, with TaskChampion before 3.0, drops what follows the last slash of a path, and would ask
+    https://host/i/v1/... with an invite's URL https://host/i/TOKEN. Later releases accept both forms.
+    """
+    return f"{url}/" if loses_path(url) else url
+
+
+def loses_path(url: str) -> bool:
+    """Whether Taskwarrior 3.1 to 3.4 would drop the end of this URL's path."""
+    path = urlsplit(url).path
+    return path != "" and not path.endswith("/")
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this computer itself."""
     if host == "localhost" or host.endswith(".localhost"):

@@ -17,6 +17,7 @@ from tcsync import (
     parse_client_id,
     read_taskrc,
 )
+from tcsync.server_url import taskrc_url
 from tcsync.taskrc import CLIENT_ID, ENCRYPTION_SECRET, SERVER_URL
 
 from .diagnosis import errors_as_findings
@@ -105,7 +106,7 @@ class ThisComputer:
         """The settings that `configure` writes into the taskrc; None removes a setting."""
         return {
             **dict.fromkeys(self.other_settings(), None),
-            SERVER_URL: credentials.url,
+            SERVER_URL: taskrc_url(credentials.url),
             CLIENT_ID: str(credentials.client_id),
             ENCRYPTION_SECRET: credentials.secret,
             **recurrence_changes(self.taskrc, self.wants_recurrence),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from tcsync import Credentials, History, Probe
+from tcsync.server_url import loses_path
+from tcsync.taskrc import SERVER_URL
 
 from .computer import TaskProgram, ThisComputer
 from .console import Console
@@ -116,11 +118,19 @@ class Doctor:
     def _check_taskrc(self, computer: ThisComputer) -> Credentials | None:
         credentials = self._local(
             "taskrc",
-            computer.require_credentials,
+            lambda: self._require_url(computer),
             lambda found: f"{computer.taskrc_path} is set to sync with {found.url}",
         )
         if credentials is not None:
             self._local("permissions", lambda: self._check_mode(computer), str)
+        return credentials
+
+    def _require_url(self, computer: ThisComputer) -> Credentials:
+        """The configured credentials. CommandStopped also when this Taskwarrior would ask another URL."""
+        credentials = computer.require_credentials()
+        url = computer.taskrc.get(SERVER_URL) or ""
+        if self._has("task", "ok") and loses_path(url) and not computer.taskwarrior.keeps_path:
+            raise Problem.URL_NEEDS_SLASH.stop(url=url, version=computer.taskwarrior.version)
         return credentials
 
     def _check_mode(self, computer: ThisComputer) -> str:
@@ -221,8 +231,8 @@ class Doctor:
         self.checks.append(Check(name, "failed", finding.text, finding))
         self._console.finding(finding, link=name)
 
-    def _has(self, name: str) -> bool:
-        return any(check.name == name for check in self.checks)
+    def _has(self, name: str, status: Status | None = None) -> bool:
+        return any(check.name == name and status in (None, check.status) for check in self.checks)
 
     def _skip_rest(self) -> None:
         skipped = [name for name in CHECKS if not self._has(name)]

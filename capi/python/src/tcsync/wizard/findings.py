@@ -325,7 +325,7 @@ class Problem(Enum):
         "`task sync` could not reach the server, which tcsync reaches with --ca-file: "
         "Taskwarrior only trusts the authorities of the system.",
         "Install the authority's certificate in the system (on Debian: /usr/local/share/ca-certificates, then "
-        "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior.",
+        "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior. Taskwarrior 3.1 looks at neither: update it.",
         ExitCode.TASKWARRIOR,
     )
     SYNC_DIVERGED = (
@@ -374,6 +374,12 @@ class Problem(Enum):
     SYNC_INCOMPLETE = (
         "The sync settings in {path} are incomplete: {missing} is not set.",
         "Run `tcsync setup --replace`.",
+        ExitCode.NOT_CONFIGURED,
+    )
+    URL_NEEDS_SLASH = (
+        "Taskwarrior {version} drops the end of a URL that does not end with a slash, such as the one that is set here: "
+        "{url}.",
+        "Run `task config sync.server.url {url}/`, or update Taskwarrior to 3.5.",
         ExitCode.NOT_CONFIGURED,
     )
     SYNC_OTHER_BACKEND = (

@@ -22,6 +22,8 @@ from .findings import CommandStopped, Finding, Problem
 from .interrupts import interrupts_deferred
 
 OLDEST_VERSION = (3, 1)
+#: The first with TaskChampion 3, which keeps the end of a URL's path; see server_url.taskrc_url.
+KEEPS_PATH_VERSION = (3, 5)
 
 LOCAL_TIMEOUT_S = 30.0
 #: A sync may carry years of tasks, and Taskwarrior itself waits up to a minute for each answer.
@@ -33,6 +35,8 @@ _AS_IS = ("rc.verbose=nothing", "rc.gc=0", "rc.recurrence=0", "rc.hooks=0", "rc.
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?\S*")
 _SENT = re.compile(r"Sent (\d+) local operations? to the server")
 _STATUS = re.compile(r"responded with (\d{3})")
+# The second and the third are of Taskwarrior 3.1, whose HTTP client is another one.
+_UNREACHABLE = re.compile(r"error sending request|Connection Failed|Dns Failed|timed out")
 _AFTER_KILL_S = 5.0
 _DETAIL_CHARACTERS_MAX = 300
 
@@ -67,6 +71,11 @@ class Taskwarrior:
     def __str__(self) -> str:
         return f"Taskwarrior {self.version} at {self.path}"
 
+    @property
+    def keeps_path(self) -> bool:
+        """Whether it asks the whole path of a URL that does not end with a slash."""
+        return _release(self.version) >= KEEPS_PATH_VERSION
+
     def export(self) -> str:
         """All tasks of any status, as Taskwarrior's own JSON."""
         done = self._checked(*_AS_IS, "rc.json.array=1", "export")
@@ -79,14 +88,14 @@ class Taskwarrior:
     def import_file(self, path: Path) -> None:
         self._checked(*_AS_IS, "import", str(path), timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
 
-    def sync(self) -> int:
-        """Runs `task sync`; returns the number of operations that it reports as sent. CommandStopped has the reason of
-        a failure."""
+    def sync(self) -> int | None:
+        """Runs `task sync`; returns the number of operations that it reports as sent, or None: Taskwarrior 3.1 reports
+        none. CommandStopped has the reason of a failure."""
         done = self._run("rc.verbose=sync", "sync", timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
         if done.status != 0:
             raise CommandStopped(explain_sync(done))
         sent = _SENT.search(done.stdout)
-        return int(sent[1]) if sent else 0
+        return int(sent[1]) if sent else None
 
     def _checked(self, *arguments: str, timeout_s: float | None = None) -> TaskRun:
         done = self._run(*arguments, timeout_s=timeout_s)
@@ -116,9 +125,14 @@ def find_taskwarrior(taskrc: Path, *, command: str = "task", timeout_s: float = 
         raise Problem.TASK_FAILS.stop(command=done.command, status=done.status, detail=done.complaint)
     if version is None:
         raise Problem.TASK_NOT_TASKWARRIOR.stop(path=found)
-    if (int(version[1]), int(version[2])) < OLDEST_VERSION:
+    if _release(version[0]) < OLDEST_VERSION:
         raise Problem.TASK_TOO_OLD.stop(version=version[0], path=found)
     return Taskwarrior(Path(found), version[0], taskrc, timeout_s)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Major and minor number."""
+    return tuple(int(number) for number in version.split(".")[:2])
 
 
 def explain_sync(done: TaskRun) -> Finding:
@@ -129,7 +143,7 @@ def explain_sync(done: TaskRun) -> Finding:
         return problem.finding(status=status[1])
     if "unsealing" in words:
         return Problem.SYNC_WRONG_SECRET.finding()
-    if "error sending request" in words or "timed out" in words:
+    if _UNREACHABLE.search(words):
         return Problem.SYNC_UNREACHABLE.finding(detail=words)
     if "out of sync" in words.lower() or "diverged" in words.lower():
         return Problem.SYNC_DIVERGED.finding()

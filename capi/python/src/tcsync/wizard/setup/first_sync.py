@@ -47,6 +47,8 @@ def first_sync(
     except CommandStopped as stop:
         raise CommandStopped(_refined(stop.finding, connection)) from None
     after = computer.replica()
+    if sent_operations is None:
+        sent_operations = max(0, before.unsent_operations - after.unsent_operations)
     received = len(after.tasks.keys() - before.tasks.keys())
     console.done(texts.SYNCED.format(sent=sent_operations, received=received))
     tasks, finding = _read_back(credentials, connection, after)
