@@ -277,7 +277,9 @@ class Problem(Enum):
     )
     TASK_TOO_OLD = (
         "Taskwarrior {version} at {path} is too old: it cannot use this kind of sync server.",
-        "Install Taskwarrior 3.1 or later (Debian 12 has only 2.6.2), and import your tasks as its release notes say.",
+        "Install Taskwarrior 3.1 or later; the packages of Debian 12 and 13 and of Ubuntu 24.04 are too old. Then "
+        "`task import-v2` (from 3.3 on) brings your tasks along. tcsync's page “Your tasks on several computers” has "
+        "both under “Taskwarrior 3”.",
         ExitCode.TASKWARRIOR,
     )
     TASK_HANGS = (
@@ -325,7 +327,8 @@ class Problem(Enum):
         "`task sync` could not reach the server, which tcsync reaches with --ca-file: "
         "Taskwarrior only trusts the authorities of the system.",
         "Install the authority's certificate in the system (on Debian: /usr/local/share/ca-certificates, then "
-        "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior. Taskwarrior 3.1 looks at neither: update it.",
+        "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior. Taskwarrior 3.1, and later ones that were built "
+        "with their own list of authorities, look at neither.",
         ExitCode.TASKWARRIOR,
     )
     SYNC_DIVERGED = (

@@ -89,8 +89,8 @@ class Taskwarrior:
         self._checked(*_AS_IS, "import", str(path), timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
 
     def sync(self) -> int | None:
-        """Runs `task sync`; returns the number of operations that it reports as sent, or None: Taskwarrior 3.1 reports
-        none. CommandStopped has the reason of a failure."""
+        """Runs `task sync`; returns the number of operations that it reports as sent, or None: releases before
+        3.4.2 report none. CommandStopped has the reason of a failure."""
         done = self._run("rc.verbose=sync", "sync", timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
         if done.status != 0:
             raise CommandStopped(explain_sync(done))
