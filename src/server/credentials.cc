@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "server/concat.h"
 #include "server/configuration.h"
@@ -24,6 +25,15 @@ std::string CheckedUrl(const std::string& url) {
     throw Failure(kExitUsage,
                   Concat({"--url: '", url, "' is not a URL like https://tasks.example.org"}));
   }
+  return url;
+}
+
+// `url` with a slash behind its path, if it has one. Taskwarrior 3.1 to 3.4 drop what follows the
+// last slash of a path.
+std::string WithSlash(std::string url) {
+  const size_t host = url.find("://") + 3;
+  const bool has_path = url.find('/', host) != std::string::npos;
+  if (has_path && !url.ends_with('/') && url.find('?') == std::string::npos) url += '/';
   return url;
 }
 
@@ -60,6 +70,8 @@ void PrintCredentials(const CommandLine& command_line) {
   if (url.empty()) {
     std::puts("# URL: the address that the server logs at its start");
     url = "URL";
+  } else {
+    url = WithSlash(std::move(url));
   }
 
   tcsync_bytes* raw_client_id = nullptr;

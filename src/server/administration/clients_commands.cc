@@ -188,7 +188,7 @@ void ResetToken(const CommandLine& command_line) {
   std::printf(
       "The URL of the client's replicas must now end with this path, behind the server's own:\n"
       "  %s\n"
-      "It is shown this once. In taskrc: sync.server.url=https://HOST%s\n",
+      "It is shown this once. In taskrc: sync.server.url=https://HOST%s/\n",
       path.c_str(), path.c_str());
 }
 

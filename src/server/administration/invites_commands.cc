@@ -59,7 +59,7 @@ void CreateInvite(const CommandLine& command_line) {
   std::printf(
       "Invite %s: the URL that it gives ends with this path, behind the server's own:\n"
       "  %s\n"
-      "It is shown this once. In taskrc: sync.server.url=https://HOST%s\n",
+      "It is shown this once. In taskrc: sync.server.url=https://HOST%s/\n",
       answer.at("invite").get<std::string>().c_str(), answer.at("path").get<std::string>().c_str(),
       answer.at("path").get<std::string>().c_str());
 }

@@ -54,8 +54,8 @@ TEST(CredentialsTest, TheAddressIsTheFirstThatThisComputerCanReach) {
       {{{"listen", "unix:/run/x,127.0.0.1:0, b.example:81 ,c.example:82"}}, "http://b.example:81"},
       {{{"listen", "127.0.0.1:0"}}, "URL"},
       {{{"listen", "unix:/run/x"}}, "URL"},
-      {{{"base-path", "/tasks"}}, "http://127.0.0.1:8080/tasks"},
-      {{{"base-path", "/tasks/"}}, "http://127.0.0.1:8080/tasks"},
+      {{{"base-path", "/tasks"}}, "http://127.0.0.1:8080/tasks/"},
+      {{{"base-path", "/tasks/"}}, "http://127.0.0.1:8080/tasks/"},
       {{{"tls-cert", "/x.pem"}, {"tls-key", "/y.pem"}}, "https://127.0.0.1:8080"},
   };
   for (const auto& each : cases) {
@@ -63,6 +63,20 @@ TEST(CredentialsTest, TheAddressIsTheFirstThatThisComputerCanReach) {
     EXPECT_EQ(outcome.message, "");
     EXPECT_EQ(UrlOf(outcome.output), each.url) << testing::PrintToString(each.settings);
   }
+}
+
+// Otherwise Taskwarrior 3.1 to 3.4 ask the wrong path, without the token of an invite.
+TEST(CredentialsTest, APathEndsWithASlash) {
+  const struct {
+    const char* url;
+    const char* printed;
+  } cases[] = {
+      {"https://a.example/i/0123", "https://a.example/i/0123/"},
+      {"https://a.example/i/0123/", "https://a.example/i/0123/"},
+      {"https://a.example", "https://a.example"},
+      {"https://a.example:8443/tasks?x=y", "https://a.example:8443/tasks?x=y"},
+  };
+  for (const auto& each : cases) EXPECT_EQ(UrlOf(Print({}, each.url).output), each.printed);
 }
 
 TEST(CredentialsTest, AUrlIsOneThatTaskwarriorCanUse) {
