@@ -4,6 +4,7 @@ Looked for in this order:
   1. the command in TCSYNC_TEST_TASK;
   2. `task` on PATH, when it is 3.1 or later (earlier ones cannot speak this protocol);
   3. `taskwarrior-chroot` in the build directory. When we are root it is made there, once (see debian_root.py).
+TCSYNC_TEST_TASKS names further ones, with colons between them, for the tests that compare releases.
 """
 
 import json
@@ -16,11 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import debian_root
+import pytest
 from debian_root import RootUnavailable
 from support import BUILD_DIR, run_bounded
 
 OLDEST_VERSION = (3, 1)
 TASK_TIMEOUT_S = 60  # The client's own read timeout; its slowest single command here takes about a second.
+#: Of a pytest configuration: the versions of Taskwarrior that the tests of releases have run.
+RELEASES_RUN = pytest.StashKey[set]()
 CHROOT = BUILD_DIR / "taskwarrior-chroot"
 
 # Values that each computer computes for itself and never syncs: the number in the working set, and a rank by age.
@@ -134,6 +138,12 @@ def find_client():
         if (_version(client) or (0,)) >= OLDEST_VERSION:
             return client
     return _chroot_client()
+
+
+def further_clients():
+    """Those in TCSYNC_TEST_TASKS. One that cannot be used is an error: somebody has asked for it."""
+    named = os.environ.get("TCSYNC_TEST_TASKS", "")
+    return [_require_version(Client((path,)), "TCSYNC_TEST_TASKS") for path in named.split(":") if path]
 
 
 def _version(client):

@@ -9,12 +9,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
 
 import server_fixture
 import task_fixture
+import taskwarrior
 from computers import Computer
 from servers import Authority
 
 task_client = task_fixture.task_client
 server_binary = server_fixture.server_binary
 start_server = server_fixture.start_server
+
+
+def pytest_configure(config):
+    config.stash[taskwarrior.RELEASES_RUN] = set()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if releases := config.stash[taskwarrior.RELEASES_RUN]:
+        terminalreporter.write_line(f"Releases of Taskwarrior in the tests of releases: {', '.join(sorted(releases))}")
 
 
 @pytest.fixture

@@ -65,6 +65,20 @@ TEST(CredentialsTest, TheAddressIsTheFirstThatThisComputerCanReach) {
   }
 }
 
+// Otherwise Taskwarrior 3.1 to 3.4 ask the wrong path, without the token of an invite.
+TEST(CredentialsTest, APathEndsWithASlash) {
+  const struct {
+    const char* url;
+    const char* printed;
+  } cases[] = {
+      {"https://a.example/i/0123", "https://a.example/i/0123/"},
+      {"https://a.example/i/0123/", "https://a.example/i/0123/"},
+      {"https://a.example", "https://a.example"},
+      {"https://a.example:8443/tasks?x=y", "https://a.example:8443/tasks?x=y"},
+  };
+  for (const auto& each : cases) EXPECT_EQ(UrlOf(Print({}, each.url).output), each.printed);
+}
+
 TEST(CredentialsTest, AUrlIsOneThatTaskwarriorCanUse) {
   for (const char* const url : {"http://a", "https://a.example/", "https://[::1]:8443/tasks/?x=y",
                                 "https://b\u00fccher.example", "https://a?x=/y"}) {

@@ -25,6 +25,7 @@ from tcsync.taskrc_plan import places_of_settings
 from .configured import read_settings, repair_of
 from .diagnosis import errors_as_findings
 from .findings import CommandStopped, Problem
+from .recurrence import changes as recurrence_changes
 from .replica import LocalReplica, ReplicaUnreadable, read_replica
 from .taskwarrior import Taskwarrior, find_taskwarrior
 
@@ -49,6 +50,8 @@ class ThisComputer:
     def __init__(self, program: TaskProgram) -> None:
         self._program = program
         self._taskwarrior: Taskwarrior | None = None
+        #: Whether `configure` lets this computer make the repetitions of recurring tasks; None leaves it as it is.
+        self.wants_recurrence: bool | None = None
         self.taskrc_path: Path = find_taskrc()
         self.taskrc: Taskrc = self.read_taskrc()
 
@@ -122,6 +125,7 @@ class ThisComputer:
             SERVER_URL: credentials.taskrc_url,
             CLIENT_ID: str(credentials.client_id),
             ENCRYPTION_SECRET: credentials.secret,
+            **recurrence_changes(self.taskrc, self.wants_recurrence),
         }
 
     def require_place(self) -> list[Path]:

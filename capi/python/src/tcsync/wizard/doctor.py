@@ -16,6 +16,7 @@ from .configured import secret_files, secret_in_repository, url_without_slash
 from .console import Console
 from .exit_codes import ExitCode
 from .findings import CommandStopped, Finding, Problem
+from .recurrence import describe as describe_recurrence
 from .replica import Replica
 from .server_check import ConnectionOptions, ReplicaPosition, ServerCheck
 from .setup.ask import Asker
@@ -52,7 +53,18 @@ _LINK_OF = {
 }
 # A proxy looks the name up itself, and a timeout may have been at any step.
 _UNKNOWN_WAY = (Problem.REMOTE_PROXY_FAILED, Problem.REMOTE_TIMED_OUT)
-CHECKS = ("task", "taskrc", "permissions", "replica", *_SERVER_LINKS, "clock", "credentials", "data", "sync")
+CHECKS = (
+    "task",
+    "taskrc",
+    "permissions",
+    "replica",
+    "recurrence",
+    *_SERVER_LINKS,
+    "clock",
+    "credentials",
+    "data",
+    "sync",
+)
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,8 @@ class Doctor:
             self._local("task", lambda: computer.taskwarrior, str)
             credentials = self._check_taskrc(computer)
             replica = self._local("replica", computer.replica, lambda found: _describe_replica(found, computer))
+            if replica is not None:
+                self._local("recurrence", lambda: describe_recurrence(replica.tasks, computer.taskrc), str)
             if credentials is not None:
                 self._check_server(computer, credentials, replica)
         self._skip_rest()
@@ -231,8 +245,8 @@ class Doctor:
         self.checks.append(Check(name, "failed", finding.text, finding))
         self._console.finding(finding, link=name)
 
-    def _has(self, name: str) -> bool:
-        return any(check.name == name for check in self.checks)
+    def _has(self, name: str, status: Status | None = None) -> bool:
+        return any(check.name == name and status in (None, check.status) for check in self.checks)
 
     def _skip_rest(self) -> None:
         skipped = [name for name in CHECKS if not self._has(name)]

@@ -289,12 +289,9 @@ class Problem(Enum):
     )
     TASK_TOO_OLD = (
         "Taskwarrior {version} at {path} is too old: it cannot use this kind of sync server.",
-        "Install Taskwarrior 3.1 or later (Debian 12 has only 2.6.2), and import your tasks as its release notes say.",
-        ExitCode.TASKWARRIOR,
-    )
-    TASK_KNOWN_TO_HANG = (
-        "Taskwarrior {version} at {path} is known to hang.",
-        "Install a later release, such as 3.4.2. Nothing was run with this one.",
+        "Install Taskwarrior 3.1 or later; the packages of Debian 12 and 13 and of Ubuntu 24.04 are too old. Then "
+        "`task import-v2` (from 3.3 on) brings your tasks along. tcsync's page “Your tasks on several computers” has "
+        "both under “Taskwarrior 3”.",
         ExitCode.TASKWARRIOR,
     )
     TASK_HANGS = (
@@ -369,7 +366,8 @@ class Problem(Enum):
         "`task sync` could not reach the server, which tcsync reaches with --ca-file: "
         "Taskwarrior only trusts the authorities of the system.",
         "Install the authority's certificate in the system (on Debian: /usr/local/share/ca-certificates, then "
-        "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior.",
+        "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior. Taskwarrior 3.1, and later ones that were built "
+        "with their own list of authorities, look at neither.",
         ExitCode.TASKWARRIOR,
     )
     SYNC_DIVERGED = (
@@ -513,6 +511,20 @@ class Problem(Enum):
     CLOCK_WRONG = (
         "This computer's clock is {seconds} s {direction} the server's.",
         "Set the date and time; certificates and the order of changes depend on them.",
+        ExitCode.CHECK_FAILED,
+    )
+    RECURRENCE_DOUBLED = (
+        "{number} repetitions of recurring tasks exist more than once, because two computers have made them. On this "
+        "computer the setting `recurrence` is {here}.",
+        "Run `task config recurrence off` on all computers but one. Then run, on one of them, "
+        "`task rc.recurrence.confirmation=no {tasks} delete`, which leaves one of each, and `task sync` on all.",
+        ExitCode.CHECK_FAILED,
+    )
+    RECURRENCE_STOPPED = (
+        "No computer has made the repetitions of {number} recurring tasks for some days: {tasks}. On this computer the "
+        "setting `recurrence` is off.",
+        "Run `task list` and `task sync` on the computer that should make them. If there is none any more, run "
+        "`task config recurrence on` here.",
         ExitCode.CHECK_FAILED,
     )
     SYNC_UNFINISHED = (

@@ -21,7 +21,6 @@ from .findings import CommandStopped, Finding, Problem
 from .interrupts import interrupts_deferred
 
 OLDEST_VERSION = (3, 1)
-HANGING_VERSIONS = ("3.4.1",)
 #: The first release with a TaskChampion that keeps synced operations, and marks them.
 KEEPS_SYNCED_VERSION = (3, 2)
 #: The first release with a TaskChampion that uses all of a URL's path.
@@ -43,6 +42,8 @@ _PROBLEM_OF_STATUS = {
     "429": Problem.SYNC_RATE_LIMITED,
     "507": Problem.SYNC_SERVER_FULL,
 }
+# The second and the third are of Taskwarrior 3.1, whose HTTP client is another one.
+_UNREACHABLE = re.compile(r"error sending request|Connection Failed|Dns Failed|timed out")
 _AFTER_KILL_S = 5.0
 _DETAIL_CHARACTERS_MAX = 300
 
@@ -89,17 +90,16 @@ class Taskwarrior:
 
     @property
     def _release(self) -> tuple[int, int]:
-        major, minor = self.version.split(".")[:2]
-        return int(major), int(minor)
+        return _release(self.version)
 
-    def sync(self) -> int:
-        """Runs `task sync`; returns the number of operations that it reports as sent. CommandStopped has the reason of
-        a failure."""
+    def sync(self) -> int | None:
+        """Runs `task sync`; returns the number of operations that it reports as sent, or None: releases before
+        3.4.2 report none. CommandStopped has the reason of a failure."""
         done = self._run("rc.verbose=sync", "sync", timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
         if done.status != 0:
             raise CommandStopped(explain_sync(done))
         sent = _SENT.search(done.stdout)
-        return int(sent[1]) if sent else 0
+        return int(sent[1]) if sent else None
 
     def _run(self, *arguments: str, timeout_s: float | None = None) -> TaskRun:
         environment = {**os.environ, "TASKRC": str(self._taskrc)}
@@ -123,11 +123,14 @@ def find_taskwarrior(taskrc: Path, *, command: str = "task", timeout_s: float = 
         raise Problem.TASK_FAILS.stop(command=done.command, status=done.status, detail=done.complaint)
     if version is None:
         raise Problem.TASK_NOT_TASKWARRIOR.stop(path=found)
-    if (int(version[1]), int(version[2])) < OLDEST_VERSION:
+    if _release(version[0]) < OLDEST_VERSION:
         raise Problem.TASK_TOO_OLD.stop(version=version[0], path=found)
-    if version[0] in HANGING_VERSIONS:
-        raise Problem.TASK_KNOWN_TO_HANG.stop(version=version[0], path=found)
     return Taskwarrior(Path(found), version[0], taskrc, timeout_s)
+
+
+def _release(version: str) -> tuple[int, int]:
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 def explain_sync(done: TaskRun) -> Finding:
@@ -138,7 +141,7 @@ def explain_sync(done: TaskRun) -> Finding:
         return _PROBLEM_OF_STATUS.get(status[1], other).finding(status=status[1])
     if "unsealing" in words:
         return Problem.SYNC_WRONG_SECRET.finding()
-    if "error sending request" in words or "timed out" in words:
+    if _UNREACHABLE.search(words):
         return Problem.SYNC_UNREACHABLE.finding(detail=words)
     if "out of sync" in words.lower() or "diverged" in words.lower():
         return Problem.SYNC_DIVERGED.finding()

@@ -77,6 +77,7 @@ class Answers:
     connection: ConnectionOptions
     replace: bool | None
     merge: bool | None
+    recurrence: bool | None
     save_unverified: bool
     dry_run: bool
     qr: bool

@@ -13,6 +13,7 @@ from uuid import UUID
 from tcsync import (
     Credentials,
     Secret,
+    Taskrc,
     encode_pairing_code,
     normalise_url,
     parse_client_id,
@@ -26,6 +27,8 @@ from ..console import Console
 from ..diagnosis import errors_as_findings
 from ..findings import SAVEABLE, CommandStopped, Finding, Problem
 from ..pasted import credentials_in, has_settings, missing_part
+from ..recurrence import SETTING as RECURRENCE
+from ..recurrence import has_recurring
 from . import texts
 from .answers import Answers, Computer, ServerKind, read_secret
 from .ask import Asker, numbered
@@ -174,6 +177,15 @@ class Conversation:
             wanted = self._asker.confirm(texts.BEGIN_AGAIN_QUESTION, default=False, flag="--merge or --no-merge")
         if not wanted:
             raise Problem.DECLINED.stop()
+
+    def recurrence(self, taskrc: Taskrc, *tasks: Mapping[UUID, Mapping[str, str]]) -> bool | None:
+        """Whether a further computer should make the repetitions of recurring tasks. None: its setting stays. Nobody is
+        asked who has no recurring tasks in `tasks`, or has already set it."""
+        if self._answers.recurrence is not None or taskrc.setting(RECURRENCE) is not None:
+            return self._answers.recurrence
+        if not self._asker.is_interactive or not has_recurring(*tasks):
+            return False
+        return self._asker.confirm(texts.RECURRENCE, default=False, flag="--recurrence or --no-recurrence")
 
     def after_failure(
         self, finding: Finding, computer: Computer, *, may_save: bool, may_ask_again: bool

@@ -44,6 +44,8 @@ def first_sync(
         server.begin_history()
     sent_operations = _sync(computer, connection)
     after = computer.replica()
+    if sent_operations is None:
+        sent_operations = max(0, before.unsent_operations - after.unsent_operations)
     received = len(after.tasks.keys() - before.tasks.keys())
     console.done(texts.SYNCED.format(sent=plural(sent_operations, "change"), received=plural(received, "task")))
     tasks, finding = _read_back(computer, server, history, connection)
@@ -54,7 +56,7 @@ def first_sync(
     return FirstSync(sent_operations, received, tasks, finding)
 
 
-def _sync(computer: ThisComputer, connection: ConnectionOptions) -> int:
+def _sync(computer: ThisComputer, connection: ConnectionOptions) -> int | None:
     try:
         return computer.taskwarrior.sync()
     except CommandStopped as stop:

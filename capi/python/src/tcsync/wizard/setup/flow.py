@@ -16,6 +16,7 @@ from ..findings import CommandStopped, Problem
 from ..join import Joined, catch_up, describe
 from ..keyring_copy import KeyringError, store
 from ..received_history import ReceivedHistory
+from ..recurrence import has_recurring, makes_repetitions
 from ..replica import LocalReplica
 from ..server_check import ReplicaPosition, ServerCheck
 from . import texts
@@ -141,6 +142,7 @@ class Setup:
         replica = self._computer.replica()
         if replica.has_synced:
             self._conversation.begin_again(describe_tasks(replica.tasks))
+        self._computer.wants_recurrence = self._answers.recurrence
         self._apply(credentials, replica, confirmed, joins=replica.has_synced)
         if self.outcome.result in ("done", "unverified"):
             self._conversation.show_credentials(credentials)
@@ -158,6 +160,11 @@ class Setup:
             raise Problem.REPLICA_SYNCED_ELSEWHERE.stop()
         if joins and replica.tasks:
             self._conversation.merge(describe_tasks(replica.tasks))
+        if joins or not replica.has_synced:
+            remote = confirmed.history.tasks if confirmed and confirmed.history else {}
+            self._computer.wants_recurrence = self._conversation.recurrence(
+                self._computer.taskrc, replica.tasks, remote
+            )
         self._apply(credentials, replica, confirmed, joins=joins and confirmed is not None)
 
     def _belongs(self, credentials: Credentials, replica: LocalReplica, confirmed: Confirmed | None) -> bool:
@@ -254,6 +261,7 @@ class Setup:
             self._report(joined)
         self.outcome.changed, self.outcome.backup = edit.changed, edit.backup
         describe_edit(edit, self._console)
+        self._tell_recurrence()
 
     def _report(self, joined: Joined) -> None:
         self.outcome.kept_aside, self.outcome.join = joined.kept_aside, joined.report
@@ -262,6 +270,13 @@ class Setup:
         for line in rest:
             self._console.line(line)
         self._console.line(texts.KEPT_ASIDE.format(path=joined.kept_aside))
+
+    def _tell_recurrence(self) -> None:
+        """Says which computer makes the repetitions of recurring tasks, where the setup decides it."""
+        if self._computer.wants_recurrence is False and not makes_repetitions(self._computer.taskrc):
+            self._console.line(texts.RECURRENCE_ELSEWHERE)
+        elif has_recurring(self._computer.replica().tasks) and makes_repetitions(self._computer.taskrc):
+            self._console.line(texts.RECURRENCE_HERE)
 
     def _sync(self, changes: SetupChanges, confirmed: Confirmed) -> bool:
         """The first sync and its check. False when one of them failed, and the settings are kept for later."""

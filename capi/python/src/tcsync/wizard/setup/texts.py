@@ -59,6 +59,16 @@ CAUGHT_UP = (
     "This computer had not seen the last changes of its old history; it has them now, and the new one continues it."
 )
 
+RECURRENCE = "Should this computer make the repetitions of recurring tasks? Only one of your computers should."
+RECURRENCE_HERE = (
+    "This computer makes the repetitions of your recurring tasks, and should be the only one: further computers leave "
+    "them to it."
+)
+RECURRENCE_ELSEWHERE = (
+    "The repetitions of recurring tasks are left to your other computer (recurrence=off), because two would make each "
+    "one twice. `task config recurrence on` changes it."
+)
+
 WRITTEN = "Taskwarrior is configured in {path}."
 CREATED = "Taskwarrior is configured in {path}, which is new."
 BACKUP = "The file as it was before is in {path}."
