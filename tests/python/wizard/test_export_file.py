@@ -1,15 +1,11 @@
 """`tcsync export --from`: tasks from the file that an operator exports, when the server and every computer are gone."""
 
 import base64
-import io
 import json
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import admin
 import pytest
-
-from tcsync import HistoryError, SealingKey, Secret, UnsealError, UnsealFault, decode_pairing_code
-from tcsync.exported_history import read_exported_history
 
 NIL = str(UUID(int=0))
 
@@ -176,48 +172,6 @@ def test_a_wrong_secret_is_reported(server, grown, second, tmp_path):
     assert (done.returncode, "[unseal-wrong-key]" in done.stderr) == (6, True), done.stderr
 
 
-def line(kind, **fields):
-    return {"type": kind, **fields}
-
-
-CLIENT = str(uuid4())
-BEGIN = line("client", client_id=CLIENT, created=1)
-VERSION = line("version", version_id=str(uuid4()), parent_version_id=NIL, segment="AAAA")
-LONG = line("version", version_id=str(uuid4()), parent_version_id=NIL, segment_bytes=6)
-MALFORMED = {
-    "nothing": "",
-    "no client": joined([VERSION]),
-    "another file": "Dear user,\n",
-    "JSON of something else": "[1]\n{}\n",
-    "cut in a line": joined([BEGIN, VERSION])[:-20],
-    "cut in the pieces": joined([BEGIN, LONG, line("piece", piece=0, bytes="AAAA")]),
-    "cut before the pieces": joined([BEGIN, LONG, VERSION]),
-    "a piece lacks": joined([BEGIN, LONG, line("piece", piece=1, bytes="AAAA")]),
-    "a piece of nothing": joined([BEGIN, line("piece", piece=0, bytes="AAAA")]),
-    "an empty piece": joined([BEGIN, LONG, line("piece", piece=0, bytes="")]),
-    "too many bytes": joined([BEGIN, LONG, line("piece", piece=0, bytes="AAAAAAAAAAAA")]),
-    "more than memory": joined([BEGIN, {**LONG, "segment_bytes": 10**15}, *([line("piece", piece=0, bytes="A===")])]),
-    "a negative number of bytes": joined([BEGIN, {**LONG, "segment_bytes": -1}]),
-    "a boolean for bytes": joined([BEGIN, {**LONG, "segment_bytes": True}]),
-    "no base64": joined([BEGIN, {**VERSION, "segment": "A*AA"}]),
-    "a number for bytes": joined([BEGIN, {**VERSION, "segment": 1}]),
-    "no UUID": joined([BEGIN, {**VERSION, "version_id": "1"}]),
-    "no parent": joined([BEGIN, line("version", version_id=CLIENT, segment="AAAA")]),
-    "two histories": joined([BEGIN, VERSION, {**VERSION, "version_id": CLIENT}]),
-    "another client": joined([line("client", client_id=str(uuid4())), VERSION]),
-    "nested without end": "[" * 100_000,
-    "not text": "\udcff\n",
-}
-
-
-@pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_file_is_refused(name):
-    """If this fails, a cut or strange file ends in a traceback, or is taken for a whole one."""
-    content = MALFORMED[name].encode("utf-8", "surrogateescape")
-    with pytest.raises(HistoryError):
-        read_exported_history(io.BytesIO(content), UUID(CLIENT))
-
-
 def test_an_unreadable_file_is_reported(paired, second):
     """If this fails, a mistyped name of the file is blamed on the pairing code."""
     for name in ("/no/such/file", "/etc"):
@@ -227,20 +181,3 @@ def test_an_unreadable_file_is_reported(paired, second):
         "[export-unreadable]"
         in second.tcsync("export", "--from", "/no/such/file", "--pairing-code-file", "-", given=paired.pair()).stderr
     )
-
-
-def test_a_loop_of_versions_comes_to_an_end(paired):
-    """If this fails, a file in which versions follow each other in a circle holds the rescue for ever."""
-    code = decode_pairing_code(paired.pair())
-    ids = [str(UUID(int=0)), str(uuid4()), str(uuid4())]
-    with SealingKey.derive(code.client_id, code.secret) as key:
-        lines = [line("client", client_id=str(code.client_id))]
-        for parent, child in [(0, 1), (1, 2), (2, 1)]:
-            sealed = base64.b64encode(key.seal(UUID(ids[parent]), b'{"operations":[]}')).decode()
-            lines.append(line("version", version_id=ids[child], parent_version_id=ids[parent], segment=sealed))
-    history = read_exported_history(io.BytesIO(joined(lines).encode()), None)
-    with pytest.raises(HistoryError, match="twice"):
-        history.replay(code.secret)
-    with pytest.raises(UnsealError) as failure:
-        history.replay(Secret("wrong"))
-    assert failure.value.fault is UnsealFault.WRONG_KEY

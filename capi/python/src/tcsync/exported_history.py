@@ -4,7 +4,8 @@ The file has JSON objects in lines; docs/administration.md lists them under "Lin
 and of other kinds are skipped. A version or snapshot of more than 1 MiB has lines with its pieces behind it, also over
 the end of a page, which a client line begins.
 
-The result answers as a server would, so that `fetch_history` replays it with the same checks and limits.
+The bytes stay sealed here. A replica in memory receives them from a server on this computer's loopback interface, so
+that versions have one reader, the library's.
 """
 
 from __future__ import annotations
@@ -17,16 +18,20 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 from uuid import UUID
 
-from .errors import HistoryError, UnsealError, UnsealFault
-from .history import PLAINTEXT_BYTES_MAX, History, fetch_history
-from .remote import NIL_VERSION, Gone, Snapshot, UpToDate, Version
+from ._remote_calls import RESPONSE_BYTES_MAX
+from .credentials import Credentials
+from .errors import HistoryError, RemoteError, SyncError, TcsyncError, UnsealError
+from .remote import NIL_VERSION, RemoteServer
+from .replica import Replica
 from .sealing import SealingKey
 from .secret import Secret
 
 #: A line may have a whole version or snapshot in base64: 100 MiB and its names.
 _LINE_BYTES_MAX = 140 * 1024 * 1024
-#: What sealing adds to the limit of the plaintext is small; the snapshot comes on top of the versions that it covers.
-_SEALED_BYTES_MAX = 2 * PLAINTEXT_BYTES_MAX
+#: The sealed bytes of a whole history: half of it for its versions, half for the snapshot that covers them.
+_SEALED_BYTES_MAX = 512 * 1024 * 1024
+#: A call on loopback waits only for this computer, which may be very busy.
+_TIMEOUT_S = 600.0
 
 
 @dataclass
@@ -41,45 +46,68 @@ class SealedHistory:
     #: The last version in the file.
     latest_version_id: UUID = NIL_VERSION
 
-    def replay(self, secret: Secret) -> History:
-        """The tasks. UnsealError for a wrong secret or damage; HistoryError for malformed data, or if a version lacks
-        so that a later one cannot be reached."""
+    def replay(self, secret: Secret) -> dict[UUID, dict[str, str]]:
+        """The tasks. UnsealError for a wrong secret or damage; SyncError for a version or a snapshot that is not
+        TaskChampion's; HistoryError if a version lacks, so that a later one cannot be reached; another TcsyncError if
+        this computer's loopback interface cannot be used."""
         with SealingKey.derive(self.client_id, secret) as key:
-            history = fetch_history(_Opened(self, key), deadline_s=float("inf"))
-        latest = self.latest_version_id
-        if latest not in (NIL_VERSION, history.latest_version_id):
+            if self.snapshot is not None:
+                try:
+                    return self._received(key, secret, self.snapshot)
+                except (UnsealError, SyncError) as error:
+                    # A damaged snapshot is no loss if the versions are there from the first one on.
+                    of_snapshot = error.sync_report is not None and not error.sync_report.has_applied_snapshot
+                    if not of_snapshot or NIL_VERSION not in self.versions:
+                        raise
+            return self._received(key, secret, None)
+
+    def _received(
+        self, key: SealingKey, secret: Secret, snapshot: tuple[UUID, bytes] | None
+    ) -> dict[UUID, dict[str, str]]:
+        """The tasks of a replica that begins with the snapshot, or without one with the first version."""
+        # The start of a program need not wait for Python's HTTP server.
+        from ._history_server import HistoryServer
+
+        versions, last = self._chain(snapshot[0] if snapshot else NIL_VERSION)
+        if snapshot is None and self.versions and not versions:
             raise HistoryError(
-                f"the file lacks the version after {history.latest_version_id}, so the later ones up to {latest} "
-                "cannot be read; ask the operator for a complete export"
+                "the file lacks the first version, and has no snapshot that covers it; ask the operator for a complete "
+                "export"
             )
-        return history
+        with (
+            HistoryServer(self.client_id, versions, snapshot) as server,
+            RemoteServer(
+                Credentials(server.url, self.client_id, secret), key=key, proxy="", timeout_s=_TIMEOUT_S
+            ) as remote,
+            Replica.in_memory() as replica,
+        ):
+            try:
+                replica.sync(remote, receive_only=True)
+            except RemoteError as error:
+                raise TcsyncError(
+                    f"the file cannot be read over this computer's loopback interface: {error}", code=error.code
+                ) from None
+            tasks = replica.tasks()
+        # Only now, so that a wrong secret is not taken for an incomplete file.
+        if last in self.versions:
+            raise HistoryError(f"the version {self.versions[last][0]} comes twice in the file's history")
+        if self.latest_version_id not in (NIL_VERSION, last):
+            raise HistoryError(
+                f"the file lacks the version after {last}, so the later ones up to {self.latest_version_id} cannot be "
+                "read; ask the operator for a complete export"
+            )
+        return tasks
 
-
-class _Opened:
-    """A sealed history in a server's place."""
-
-    def __init__(self, history: SealedHistory, key: SealingKey) -> None:
-        self._history = history
-        self._key = key
-
-    def get_snapshot(self) -> Snapshot | None:
-        if self._history.snapshot is None:
-            return None
-        version_id, sealed = self._history.snapshot
-        try:
-            return Snapshot(version_id, self._key.unseal(version_id, sealed))
-        except UnsealError as error:
-            # A damaged snapshot is no loss if the versions are there from the first one on.
-            if error.fault is UnsealFault.WRONG_KEY or NIL_VERSION not in self._history.versions:
-                raise
-            return None
-
-    def get_child_version(self, parent_version_id: UUID) -> Version | UpToDate | Gone:
-        child = self._history.versions.get(parent_version_id)
-        if child is not None:
-            version_id, sealed = child
-            return Version(version_id, parent_version_id, self._key.unseal(parent_version_id, sealed))
-        return Gone() if parent_version_id == NIL_VERSION and self._history.versions else UpToDate()
+    def _chain(self, begin: UUID) -> tuple[dict[UUID, tuple[UUID, bytes]], UUID]:
+        """The versions after that one, in the form of `versions`, and the ID of the last of them. A circle ends before
+        its first version comes again: a replica would go round it for ever."""
+        chain: dict[UUID, tuple[UUID, bytes]] = {}
+        seen, last = {begin}, begin
+        while (child := self.versions.get(last)) and child[0] not in seen:
+            chain[last] = child
+            last = child[0]
+            seen.add(last)
+        return chain, last
 
 
 def read_exported_history(file: BinaryIO, client_id: UUID | None) -> SealedHistory:
@@ -177,6 +205,8 @@ class _Reader:
         self._bytes_left -= len(sealed)
         if self._bytes_left < 0:
             raise HistoryError(f"the history is larger than {_SEALED_BYTES_MAX} bytes, the limit")
+        if len(sealed) > RESPONSE_BYTES_MAX:
+            raise HistoryError(f"{where} completes a version or a snapshot of more than {RESPONSE_BYTES_MAX} bytes")
         version_id = _uuid(line, "version_id", where)
         if line["type"] == "snapshot":
             self._history.snapshot = (version_id, sealed)

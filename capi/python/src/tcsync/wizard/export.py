@@ -75,7 +75,7 @@ class Export:
         except OSError as error:
             raise Problem.EXPORT_UNREADABLE.stop(path=source, detail=error.strerror or "it cannot be read") from None
         with errors_as_findings(client_id=sealed.client_id):
-            return sealed.replay(secret).tasks
+            return sealed.replay(secret)
 
     def _report(self, tasks: Tasks, unreadable: list[Unreadable], target: Path | None) -> None:
         for found in unreadable[:_REPORTED_MAX]:
