@@ -71,6 +71,7 @@ class Computer:
         self.program = tcsync_command()
         self.environment = {
             "HOME": str(self.home),
+            "TMPDIR": str(self.home),
             "PATH": f"{self._bin}:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",

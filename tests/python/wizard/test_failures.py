@@ -469,8 +469,8 @@ def test_the_doctor_reports_a_wrong_clock(paired, tmp_path):
     """If this fails, a person with a wrong clock looks for the reason of strange merges elsewhere."""
     program = tmp_path / "late.py"
     program.write_text(
-        "import time, tcsync.wizard.doctor, types\n"
-        "tcsync.wizard.doctor.time = types.SimpleNamespace(time=lambda: time.time() - 3600)\n"
+        "import time, tcsync.wizard.doctor.examination, types\n"
+        "tcsync.wizard.doctor.examination.time = types.SimpleNamespace(time=lambda: time.time() - 3600)\n"
         "from tcsync.wizard.cli import main\n"
         "main()\n",
         encoding="utf-8",

@@ -212,17 +212,21 @@ def _print_finding(finding: Finding, *, as_json: bool) -> None:
 @click.command("doctor")
 @_CONNECTION
 @click.option("--first-computer", is_flag=True, help="The server has no data yet, and this computer begins.")
+@click.option("--sync/--no-sync", default=None, help="Run `task sync` as the last check, or do not; else it is asked.")
 @_YES
 @_JSON
 @_TASK
 def doctor(**flags: Any) -> None:
-    """Check each link from this computer's Taskwarrior to the tasks on the server; finish an unverified setup."""
+    """Say what `task sync` will meet: check each link from Taskwarrior to the tasks on the server, then run it.
+
+    Without a terminal `task sync` is only run with --sync or --yes. It also finishes an unverified setup.
+    """
     as_json = flags["as_json"]
     with _reported(as_json) as console:
         asker = Asker(choose_mode(yes=flags["yes"], json=as_json))
         program = TaskProgram(flags["task_command"], flags["task_timeout"])
         connection = ConnectionOptions(flags["ca_file"], flags["server_timeout"])
-        examination = Doctor(console, asker, program, connection, is_first=flags["first_computer"])
+        examination = Doctor(console, asker, program, connection, is_first=flags["first_computer"], sync=flags["sync"])
         examination.run()
         if as_json:
             click.echo(json.dumps(examination.as_json(), indent=2))

@@ -129,6 +129,11 @@ class Problem(Enum):
         ExitCode.SERVER,
         RemoteFault.NOT_TLS,
     )
+    REMOTE_SPEAKS_TLS = (
+        "The URL {url} begins with http://, but the server speaks TLS there.",
+        "Use {tls_url} as the server's URL, on every computer.",
+        ExitCode.SERVER,
+    )
     REMOTE_TLS_FAILED = (
         "The TLS connection to {url} failed: {detail}.",
         "Check that nothing between here and there alters the connection, such as a proxy or a virus scanner.",
@@ -140,6 +145,11 @@ class Problem(Enum):
         "Check the client ID and the URL with its path; then ask the server's operator for an invite or the reason.",
         ExitCode.CREDENTIALS,
         RemoteFault.NOT_ALLOWED,
+    )
+    FRONT_UNAUTHORIZED = (
+        "A program in front of the sync server asks for a user name and a password (401).",
+        "Its operator must exempt the paths under /v1/client/, where the sync server itself decides by the client ID.",
+        ExitCode.SERVER,
     )
     REMOTE_RATE_LIMITED = (
         "The server at {url} asks to slow down (429): {detail}.",
@@ -173,7 +183,8 @@ class Problem(Enum):
     )
     REMOTE_REDIRECTED = (
         "The server at {url} redirects, and redirects are not followed: {detail}.",
-        "If you trust that address, use it as the server's URL on every computer.",
+        "If you trust that address, use it as the server's URL on every computer. "
+        "(`task sync` follows redirects, but after 301, 302 or 303 it only fetches, and cannot send.)",
         ExitCode.SERVER,
         RemoteFault.REDIRECTED,
     )
@@ -295,6 +306,16 @@ class Problem(Enum):
         "Run the command by hand; the message is Taskwarrior's own.",
         ExitCode.TASKWARRIOR,
     )
+    HOOK_FAILS = (
+        "`task sync` fails because of the hook {hook}: {detail}",
+        "Correct the hook, or switch it off with `chmod -x {path}`; then run `task sync` again.",
+        ExitCode.TASKWARRIOR,
+    )
+    HOOK_HANGS = (
+        "`{command}` was stopped after {seconds} s, while it ran the hook {hook}.",
+        "Correct the hook, or switch it off with `chmod -x {path}`; --task-timeout waits longer.",
+        ExitCode.TASKWARRIOR,
+    )
     TASK_OUTPUT_UNKNOWN = (
         "The output of `{command}` cannot be understood: {detail}",
         "Report it, with the version of Taskwarrior.",
@@ -318,7 +339,7 @@ class Problem(Enum):
     )
     SYNC_STATUS = (
         "`task sync` got status {status} from the server.",
-        "`tcsync doctor` says what the server's answer means.",
+        "`tcsync doctor` checks the way to the server; its operator finds the request in the server's log.",
         ExitCode.TASKWARRIOR,
     )
     SYNC_UNREACHABLE = (
@@ -331,6 +352,37 @@ class Problem(Enum):
         "Taskwarrior only trusts the authorities of the system.",
         "Install the authority's certificate in the system (on Debian: /usr/local/share/ca-certificates, then "
         "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior.",
+        ExitCode.TASKWARRIOR,
+    )
+    SYNC_BUILT_IN_AUTHORITIES = (
+        "`task sync` does not trust the certificate of {url}: this Taskwarrior was built with a list of authorities, "
+        "and ignores the system's.",
+        "Use a certificate by a public authority on the server, or a Taskwarrior 3.2 or later that was built with "
+        "-DENABLE_TLS_NATIVE_ROOTS=ON.",
+        ExitCode.TASKWARRIOR,
+    )
+    SYNC_SHOWN_AUTHORITY = (
+        "`task sync` refuses the certificate of {url}: it is an authority's (CA:TRUE), which no server may show as its "
+        "own.",
+        "On the server, use a certificate that is signed by an authority, or a self-signed one with CA:FALSE; "
+        "then install the authority or the self-signed certificate in the system.",
+        ExitCode.TASKWARRIOR,
+    )
+    PROXY_UNUSABLE = (
+        "`task sync` cannot use its proxy: the environment variable {variable} {fault}.",
+        "Run `unset {variable}`, or set it to a URL such as http://proxy.example.com:3128.",
+        ExitCode.TASKWARRIOR,
+    )
+    SYNC_OTHER_PROXY = (
+        "`task sync` goes {way} and cannot reach the server, which tcsync reaches {own_way}.",
+        "Set HTTPS_PROXY (HTTP_PROXY for a URL with http://) to a proxy that reaches the server, or unset both; "
+        "while either is set, Taskwarrior does not obey NO_PROXY and ALL_PROXY.",
+        ExitCode.TASKWARRIOR,
+    )
+    SYNC_REDIRECTED = (
+        "`task sync` can fetch, but not send: the server answered {status}, most likely after a redirect, "
+        "behind which Taskwarrior fetches instead of sending.",
+        "Use the address to which the server redirects as the server's URL, on every computer.",
         ExitCode.TASKWARRIOR,
     )
     SYNC_DIVERGED = (
