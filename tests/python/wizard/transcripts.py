@@ -84,12 +84,12 @@ def record(first, second, cloud_url):
     )
     shown["sync-first"] = recording.on(first, "task sync")
     shown["list-first"] = recording.on(first, "task list")
-    shown["doctor"] = recording.on(first, "tcsync doctor")
+    shown["doctor"] = recording.on(first, "tcsync doctor", ("the last check? [Y/n]: ", ""))
     shown["show"] = recording.on(first, "tcsync show")
     shown["pair"] = recording.on(first, "tcsync pair")
     shown["keep"] = recording.on(first, "tcsync setup", ("settings? [y/N]: ", ""))
     first.task("1", "done")
-    shown["doctor-ahead"] = recording.on(first, "tcsync doctor")
+    shown["doctor-ahead"] = recording.on(first, "tcsync doctor", ("the last check? [Y/n]: ", "n"))
     shown["help"] = recording.on(first, "tcsync setup --help").replace("Usage: python -m tcsync", "Usage: tcsync")
     return shown
 
