@@ -97,6 +97,35 @@ def silent():
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+class Counted:
+    """A listener that counts connections, and answers each first request with 404 if it is HTTP. A context manager."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.place = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.count = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.count += 1
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(CONNECT_TIMEOUT_S)
+                if connection.recv(CHUNK_BYTES)[:1].isalpha():
+                    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
 @contextlib.contextmanager
 def refusing_tls():
     """A fake TLS server that ends every handshake with the alert handshake_failure; yields its URL."""
@@ -145,12 +174,31 @@ class Authority:
         )
         return path
 
-    def _builder(self, subject, key, days):
+    def self_signed(self, *, is_authority):
+        """A file with a key and a certificate for loopback that is signed by itself, and a file with the latter."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+        certificate = (
+            self._builder(name, key, days=(-1, 30), issuer=name)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        )
+        path, public = (self._directory / f"self-signed-{is_authority}{end}.pem" for end in ("", "-public"))
+        public.write_bytes(certificate.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            + public.read_bytes()
+        )
+        return path, public
+
+    def _builder(self, subject, key, days, issuer=None):
         now = datetime.datetime.now(datetime.timezone.utc)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
-            .issuer_name(self._name)
+            .issuer_name(issuer or self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now + datetime.timedelta(days=days[0]))
