@@ -1,11 +1,11 @@
-"""The doctor's words about proxies and certificates against the real `task sync`. If one of these fails, the doctor says
-that all is well where `task sync` fails, or blames the wrong thing."""
+"""The doctor's words about proxies and certificates, compared with the real `task sync`. If one of these fails, the
+doctor says that all is well where `task sync` fails, or blames the wrong thing."""
 
 import contextlib
 import uuid
 
 import pytest
-from servers import Counted, tls_front
+from servers import Counted, gateway, tls_front
 from support import run_bounded
 
 from tcsync import Credentials, RemoteError, RemoteServer, Secret
@@ -140,7 +140,7 @@ def text_of(report, name):
     return next(check["text"] for check in report["checks"] if check["check"] == name)
 
 
-def test_the_doctor_reports_proxies(paired, places):
+def test_the_doctor_reports_proxies(server, paired):
     """If this fails, a proxy that only Taskwarrior uses breaks `task sync`, and the doctor finds nothing."""
     dead = "http://user:password@127.0.0.1:1"
     report = paired.json("doctor", "--sync", HTTP_PROXY=dead, NO_PROXY="127.0.0.1")
@@ -151,7 +151,8 @@ def test_the_doctor_reports_proxies(paired, places):
     assert failed(report) == {"proxy": "proxy-unusable"}
     assert "HTTP_PROXY is set, but empty" in text_of(report, "proxy")
     # The opposite: Taskwarrior gets through, tcsync does not.
-    report = paired.json("doctor", "--sync", http_proxy=dead, HTTP_PROXY=paired.json("show")["url"])
+    with gateway(server.url, "CONNECT", None) as proxy:
+        report = paired.json("doctor", "--sync", http_proxy=dead, HTTP_PROXY=proxy)
     assert failed(report) == {"connection": "remote-proxy-failed"}
     assert text_of(report, "rehearsal").startswith("Taskwarrior itself can fetch")
 

@@ -29,7 +29,7 @@ VARIABLES = tuple(
 
 _PROXY = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?:[^@/\s]*@)?"
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]?#]+)(?::(?P<port>\d{0,5}))?(?:[/?#]\S*)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]?#]+)(?::(?P<port>\d{1,5}))?(?:[/?#]\S*)?"
 )
 _EMPTY = "is set, but empty"
 _NO_URL = "has a value that is not a proxy's URL"
