@@ -73,8 +73,16 @@ def answering(status, headers=(), body=b"no\n"):
 
 def gateway(server_url, intercepted, answer):
     """A fake gateway before a real server; yields its URL. It passes everything on, but requests whose "METHOD /path"
-    matches `spoiled` get the result of `answer`, which takes a function that passes the request on."""
+    matches `intercepted` get the result of `answer`, which takes a function that passes the request on."""
+    return _gateway(server_url, intercepted, lambda pass_on, _path: answer(pass_on))
 
+
+def redirecting(server_url, redirected, status):
+    """A fake gateway that redirects the requests whose "METHOD /path" matches, and passes the others on."""
+    return _gateway(server_url, redirected, lambda _, path: (status, {"Location": f"{server_url}{path}"}, b""))
+
+
+def _gateway(server_url, intercepted, answer):
     class Handler(_Handler):
         def respond(self, body):
             def pass_on():
@@ -85,7 +93,8 @@ def gateway(server_url, intercepted, answer):
                     response = server.getresponse()
                     return response.status, dict(response.headers), response.read()
 
-            return answer(pass_on) if re.match(intercepted, f"{self.command} {self.path}") else pass_on()
+            is_intercepted = re.match(intercepted, f"{self.command} {self.path}")
+            return answer(pass_on, self.path) if is_intercepted else pass_on()
 
     return _listening(Handler)
 
@@ -207,8 +216,8 @@ class Authority:
 
 
 @contextlib.contextmanager
-def tls_front(server_url, certificate):
-    """A TLS terminator before a plain HTTP server; yields its URL."""
+def tls_front(server_url, certificate, *, to_plain=b""):
+    """A TLS terminator before a plain HTTP server; yields its URL. `to_plain`: its answer to requests without TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     host, port = server_url.removeprefix("http://").rsplit(":", 1)
@@ -223,6 +232,11 @@ def tls_front(server_url, certificate):
             threading.Thread(target=serve, args=(plain,), daemon=True).start()
 
     def serve(plain):
+        if to_plain and plain.recv(1, socket.MSG_PEEK).isalpha():
+            with plain:
+                plain.recv(CHUNK_BYTES)
+                plain.sendall(to_plain)
+            return
         # A client that rejects the certificate leaves in the middle of the handshake.
         with (
             contextlib.suppress(OSError),
