@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import time
 from dataclasses import dataclass
@@ -20,10 +19,9 @@ from ..setup.ask import Asker
 from ..setup.outcome import describe_tasks
 from .hooks import describe_hooks
 from .last_sync import LastSync, NotRun
-from .proxies import Way, any_set, taskwarrior_way, tcsync_way
-from .rehearsal import Authorities, NotRehearsed, Rehearsal
 from .report import CHECKS, SERVER_LINKS, Report
-from .second_look import refined, shows_authority
+from .second_look import refined
+from .taskwarriors_way import TaskwarriorsWay
 
 #: A clock that differs by more is reported. Certificates and the order of changes need no better one.
 CLOCK_TOLERANCE_S = 60
@@ -47,30 +45,15 @@ _LINK_OF = {
 # A proxy looks the name up itself, and a timeout may have been at any step.
 _UNKNOWN_WAY = (Problem.REMOTE_PROXY_FAILED, Problem.REMOTE_TIMED_OUT)
 
-_NO_TLS = "not used: the URL begins with http://"
-_TRUSTED = {
-    Authorities.SYSTEM: "Taskwarrior trusts the system's authorities",
-    Authorities.BUILT_IN: "Taskwarrior trusts the authorities that it was built with, and not the system's",
-    Authorities.UNKNOWN: "it is not known whether Taskwarrior trusts the system's authorities or its own: "
-    "that depends on its build",
-}
-
 
 @dataclass(frozen=True)
 class _Findings:
-    """The computer's part, as the later checks need it; None: that check has failed."""
+    """The first checks' results, as the later ones need them; None: that check has failed."""
 
     computer: ThisComputer
     credentials: Credentials
     replica: Replica | None
-    rehearsal: Rehearsal | None
-    #: Taskwarrior's way to the server; None: it has none, or it is not known.
-    way: Way | None
-    own_way: Way
-
-    @property
-    def ways_differ(self) -> bool:
-        return self.way is not None and self.way.proxy != self.own_way.proxy
+    way: TaskwarriorsWay | None
 
 
 class Doctor:
@@ -102,8 +85,8 @@ class Doctor:
         computer = self._report.run("taskrc", lambda: ThisComputer(self._program))
         if computer is not None and (found := self._check_computer(computer)) is not None:
             history = self._check_server(found)
-            if history is not None:
-                self._check_taskwarriors_way(found)
+            if history is not None and found.way is not None:
+                found.way.check()
                 self._run_sync(found, history)
         self._report.finish()
 
@@ -116,10 +99,12 @@ class Doctor:
         self._report.run("hooks", lambda: describe_hooks(computer), str)
         if credentials is None:
             return None
-        rehearsal = Rehearsal(taskwarrior) if taskwarrior else None
-        own_way = tcsync_way(credentials.url, os.environ)
-        way = self._check_proxy(credentials.url, rehearsal, own_way) if rehearsal else None
-        return _Findings(computer, credentials, replica, rehearsal, way, own_way)
+        way = None
+        if taskwarrior is not None:
+            has_ca_file = self._connection.ca_file is not None
+            way = TaskwarriorsWay(taskwarrior, credentials.url, self._report, has_ca_file=has_ca_file)
+            way.check_proxy()
+        return _Findings(computer, credentials, replica, way)
 
     def _check_taskrc(self, computer: ThisComputer) -> Credentials | None:
         credentials = self._report.run(
@@ -131,29 +116,7 @@ class Doctor:
             self._report.run("permissions", lambda: _check_mode(computer), str)
         return credentials
 
-    def _check_proxy(self, url: str, rehearsal: Rehearsal, own_way: Way) -> Way | None:
-        """Taskwarrior's way to the server, and tcsync's where it is another one."""
-        if not any_set(os.environ):
-            self._report.ok("proxy", "no variable names one: Taskwarrior and tcsync connect directly")
-            return Way()
-        rules = rehearsal.proxy_rules
-        if rules is None:
-            self._report.skipped("proxy", "it is not known which variables this Taskwarrior obeys")
-            return None
-        return self._report.run(
-            "proxy",
-            lambda: taskwarrior_way(url, os.environ, rules),
-            lambda way: (
-                f"`task sync` goes {way}, "
-                + (
-                    "and so does tcsync"
-                    if way.proxy == own_way.proxy
-                    else f"and tcsync goes {own_way}: their rules differ"
-                )
-            ),
-        )
-
-    # The server, as tcsync reaches it
+    # The server
 
     def _check_server(self, found: _Findings) -> History | None:
         """The history on the server, if every link of the way to it holds."""
@@ -171,8 +134,9 @@ class Doctor:
                 return history
         except CommandStopped as stop:
             finding = refined(stop.finding, credentials.url)
-            self._failed_link(finding)
-            self._rehearse_after(finding, found)
+            link = self._failed_link(finding)
+            if found.way is not None:
+                found.way.check_after(finding, link)
             return None
 
     def _reached(self, credentials: Credentials, probe: Probe) -> None:
@@ -183,81 +147,27 @@ class Doctor:
         )
         self._report.ok("server", probe.server_name or "a sync server answers")
 
-    def _failed_link(self, finding: Finding) -> None:
-        """Reports a failed link. The earlier ones on the way have held, unless the failure does not show how far it
-        got."""
+    def _failed_link(self, finding: Finding) -> str:
+        """Reports a failed link and returns its name. The earlier ones on the way have held, unless the failure does
+        not show how far it got."""
         link = _LINK_OF.get(finding.problem, "server")
         way = () if finding.problem in _UNKNOWN_WAY else SERVER_LINKS
         for earlier in way:
             if CHECKS.index(earlier) < CHECKS.index(link) and not self._report.has(earlier):
                 self._report.ok(earlier, "holds")
         self._report.failed(link, finding)
+        return link
 
     def _check_position(self, found: _Findings, server: ServerCheck, history: History) -> None:
         replica = found.replica
         if replica is not None:
             self._report.run("position", lambda: _describe_position(replica, server, history), str)
 
-    # The server, as Taskwarrior reaches it
-
-    def _check_taskwarriors_way(self, found: _Findings) -> None:
-        if found.rehearsal is None or self._report.has_failed("proxy"):
-            return
-        self._check_trust(found.credentials.url, found.rehearsal)
-        try:
-            finding = found.rehearsal.run()
-        except NotRehearsed as reason:
-            self._report.skipped("rehearsal", f"Taskwarrior cannot sync an empty replica here: {reason}")
-            return
-        if finding is None:
-            self._report.ok(
-                "rehearsal", "Taskwarrior itself fetched all data into an empty replica, which was thrown away"
-            )
-        else:
-            self._report.failed("rehearsal", self._explained(finding, found))
-
-    def _check_trust(self, url: str, rehearsal: Rehearsal) -> None:
-        if url.startswith("http://"):
-            self._report.ok("trust", _NO_TLS)
-            return
-        authorities = rehearsal.authorities
-        tell = self._report.skipped if authorities is Authorities.UNKNOWN else self._report.ok
-        tell("trust", _TRUSTED[authorities])
-
-    def _explained(self, finding: Finding, found: _Findings) -> Finding:
-        """The cause of a failure that Taskwarrior does not explain: a difference between its way and tcsync's, which
-        has reached the server."""
-        url, rehearsal = found.credentials.url, found.rehearsal
-        if finding.problem is not Problem.SYNC_UNREACHABLE or rehearsal is None:
-            return finding
-        if found.ways_differ:
-            return Problem.SYNC_OTHER_PROXY.finding(way=found.way, own_way=found.own_way)
-        if url.startswith("http://"):
-            return finding
-        if shows_authority(url):
-            return Problem.SYNC_SHOWN_AUTHORITY.finding(url=url)
-        if rehearsal.authorities is Authorities.BUILT_IN:
-            return Problem.SYNC_BUILT_IN_AUTHORITIES.finding(url=url)
-        return Problem.SYNC_UNTRUSTED.finding() if self._connection.ca_file is not None else finding
-
-    def _rehearse_after(self, finding: Finding, found: _Findings) -> None:
-        """Taskwarrior may reach a server that tcsync does not reach: by another way, with other authorities, or through
-        a redirect."""
-        may_differ = found.ways_differ or _LINK_OF.get(finding.problem) == "tls"
-        if found.rehearsal is None or not (may_differ or finding.problem is Problem.REMOTE_REDIRECTED):
-            return
-        try:
-            works = found.rehearsal.run() is None
-        except NotRehearsed:
-            return
-        if works:
-            self._report.ok("rehearsal", "Taskwarrior itself can fetch from the server, although tcsync cannot")
-
     # The last check
 
     def _run_sync(self, found: _Findings, history: History) -> None:
         replica = found.replica
-        if replica is None or found.rehearsal is None or not self._report.allows_sync():
+        if replica is None or not self._report.allows_sync():
             return
         try:
             self._report.run(
