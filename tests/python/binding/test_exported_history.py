@@ -233,7 +233,11 @@ def test_a_wrong_secret_is_reported_first(exported, change):
     assert raised.value.fault is UnsealFault.WRONG_KEY
 
 
-LIMITS = {"_LINE_BYTES_MAX": "is longer than", "_SEALED_BYTES_MAX": "is larger than", "RESPONSE_BYTES_MAX": "of more than"}
+LIMITS = {
+    "_LINE_BYTES_MAX": "is longer than",
+    "_SEALED_BYTES_MAX": "is larger than",
+    "RESPONSE_BYTES_MAX": "of more than",
+}
 
 
 @pytest.mark.parametrize("name", LIMITS)

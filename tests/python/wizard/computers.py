@@ -70,6 +70,7 @@ class Computer:
         self.program = tcsync_command()
         self.environment = {
             "HOME": str(self.home),
+            "TMPDIR": str(self.home),
             "PATH": f"{self._bin}:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
@@ -84,8 +85,11 @@ class Computer:
 
     def trust(self, authority):
         """As if that authority's certificate were installed in the system."""
+        self.trust_file(authority.file)
+
+    def trust_file(self, certificate):
         copy = self.home / "authority.pem"
-        copy.write_bytes(authority.file.read_bytes())
+        copy.write_bytes(certificate.read_bytes())
         self.environment["SSL_CERT_FILE"] = str(copy)
 
     def remove(self):

@@ -73,8 +73,16 @@ def answering(status, headers=(), body=b"no\n"):
 
 def gateway(server_url, intercepted, answer):
     """A fake gateway before a real server; yields its URL. It passes everything on, but requests whose "METHOD /path"
-    matches `spoiled` get the result of `answer`, which takes a function that passes the request on."""
+    matches `intercepted` get the result of `answer`, which takes a function that passes the request on."""
+    return _gateway(server_url, intercepted, lambda pass_on, _path: answer(pass_on))
 
+
+def redirecting(server_url, redirected, status):
+    """A fake gateway that redirects the requests whose "METHOD /path" matches, and passes the others on."""
+    return _gateway(server_url, redirected, lambda _, path: (status, {"Location": f"{server_url}{path}"}, b""))
+
+
+def _gateway(server_url, intercepted, answer):
     class Handler(_Handler):
         def respond(self, body):
             def pass_on():
@@ -85,7 +93,8 @@ def gateway(server_url, intercepted, answer):
                     response = server.getresponse()
                     return response.status, dict(response.headers), response.read()
 
-            return answer(pass_on) if re.match(intercepted, f"{self.command} {self.path}") else pass_on()
+            is_intercepted = re.match(intercepted, f"{self.command} {self.path}")
+            return answer(pass_on, self.path) if is_intercepted else pass_on()
 
     return _listening(Handler)
 
@@ -95,6 +104,35 @@ def silent():
     """Accepts connections and never says a word; yields its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+class Counted:
+    """A listener that counts connections, and answers each first request with 404 if it is HTTP. A context manager."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.place = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.count = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.count += 1
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(CONNECT_TIMEOUT_S)
+                if connection.recv(CHUNK_BYTES)[:1].isalpha():
+                    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
 @contextlib.contextmanager
@@ -145,12 +183,31 @@ class Authority:
         )
         return path
 
-    def _builder(self, subject, key, days):
+    def self_signed(self, *, is_authority):
+        """A file with a key and a certificate for loopback that is signed by itself, and a file with the latter."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+        certificate = (
+            self._builder(name, key, days=(-1, 30), issuer=name)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        )
+        path, public = (self._directory / f"self-signed-{is_authority}{end}.pem" for end in ("", "-public"))
+        public.write_bytes(certificate.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            + public.read_bytes()
+        )
+        return path, public
+
+    def _builder(self, subject, key, days, issuer=None):
         now = datetime.datetime.now(datetime.timezone.utc)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
-            .issuer_name(self._name)
+            .issuer_name(issuer or self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now + datetime.timedelta(days=days[0]))
@@ -159,8 +216,8 @@ class Authority:
 
 
 @contextlib.contextmanager
-def tls_front(server_url, certificate):
-    """A TLS terminator before a plain HTTP server; yields its URL."""
+def tls_front(server_url, certificate, *, to_plain=b""):
+    """A TLS terminator before a plain HTTP server; yields its URL. `to_plain`: its answer to requests without TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     host, port = server_url.removeprefix("http://").rsplit(":", 1)
@@ -175,6 +232,11 @@ def tls_front(server_url, certificate):
             threading.Thread(target=serve, args=(plain,), daemon=True).start()
 
     def serve(plain):
+        if to_plain and plain.recv(1, socket.MSG_PEEK).isalpha():
+            with plain:
+                plain.recv(CHUNK_BYTES)
+                plain.sendall(to_plain)
+            return
         # A client that rejects the certificate leaves in the middle of the handshake.
         with (
             contextlib.suppress(OSError),

@@ -157,7 +157,7 @@ def test_the_doctor_reports_the_replicas_position(start_server, server, paired, 
     assert second.json("setup", "--pairing-code-file", "-", given=paired.pair())["result"] == "done"
 
     def position(computer):
-        return next(check for check in computer.json("doctor")["checks"] if check["check"] == "sync")
+        return next(check for check in computer.json("doctor")["checks"] if check["check"] == "position")
 
     assert "up to date" in position(second)["text"]
     paired.task("add", "Water plants")

@@ -244,7 +244,7 @@ def test_a_private_authority_works_and_is_explained(server, new_computer, author
         assert first.json(*setup)["result"] == "done"
         outcome = second.json("setup", "--pairing-code-file", "-", given=first.pair())
         assert (outcome["result"], outcome["tasks"]) == ("done", {"all": 1, "pending": 1})
-        checks = {check["check"]: check["status"] for check in second.json("doctor")["checks"]}
+        checks = {check["check"]: check["status"] for check in second.json("doctor", "--sync")["checks"]}
         assert set(checks.values()) == {"ok"}
 
 
@@ -472,8 +472,8 @@ def test_the_doctor_reports_a_wrong_clock(paired, tmp_path):
     """If this fails, a person with a wrong clock looks for the reason of strange merges elsewhere."""
     program = tmp_path / "late.py"
     program.write_text(
-        "import time, tcsync.wizard.doctor, types\n"
-        "tcsync.wizard.doctor.time = types.SimpleNamespace(time=lambda: time.time() - 3600)\n"
+        "import time, tcsync.wizard.doctor.examination, types\n"
+        "tcsync.wizard.doctor.examination.time = types.SimpleNamespace(time=lambda: time.time() - 3600)\n"
         "from tcsync.wizard.cli import main\n"
         "main()\n",
         encoding="utf-8",

@@ -134,7 +134,9 @@ def test_an_interrupt_during_a_move_restores_the_replica(start_server, first):
     first.unwrap_task("real-task")
     assert first.taskrc.read_bytes() == taskrc
     assert first.exported() == tasks
-    assert "up to date" in next(check["text"] for check in first.json("doctor")["checks"] if check["check"] == "sync")
+    assert "up to date" in next(
+        check["text"] for check in first.json("doctor")["checks"] if check["check"] == "position"
+    )
 
 
 def has_ended(process_id):

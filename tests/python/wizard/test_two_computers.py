@@ -128,7 +128,7 @@ def test_no_color_is_honoured(server, first):
     terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, NO_COLOR="1")
     assert terminal.end() == 0
     assert "\x1b[" not in terminal.raw
-    terminal = first.terminal("doctor")
+    terminal = first.terminal("doctor", "--no-sync")
     assert terminal.end() == 0
     assert "\x1b[32m" in terminal.raw, "colours are never shown"
 

@@ -30,12 +30,14 @@ from .interrupts import signals_as_interrupts
 from .leftovers import Kind
 from .off import Off
 from .options import CONNECTION, CREDENTIALS, FILE, JSON, TASK, YES, connection, options
+from .rotate_commands import move, rotate
 from .server_check import ConnectionOptions, ServerCheck
 from .setup.answers import Answers, SecretSource
 from .setup.ask import Asker, choose_mode
-from .setup.conversation import Conversation, describe_credentials
+from .setup.conversation import Conversation
 from .setup.flow import Setup
 from .setup.outcome import Outcome, Result
+from .shown_credentials import describe_credentials
 from .status import ANSWER_TIMEOUT_S, Status
 
 _RESULTS: dict[ExitCode, Result] = {ExitCode.INTERRUPTED: "interrupted", ExitCode.DECLINED: "declined"}
@@ -128,17 +130,30 @@ def _answers(flags: dict[str, Any]) -> Answers:
 @click.command("doctor")
 @CONNECTION
 @click.option("--first-computer", is_flag=True, help="The server has no data yet, and this computer begins.")
+@click.option("--repair", is_flag=True, help="Join the server's history with all tasks where this computer differs.")
+@click.option("--sync/--no-sync", default=None, help="Run `task sync` as the last check, or do not; else it is asked.")
 @YES
 @JSON
 @TASK
 def doctor(**flags: Any) -> None:
-    """Check each link from this computer's Taskwarrior to the tasks on the server; finish an unverified setup."""
+    """Say what `task sync` will meet: check each link from Taskwarrior to the tasks on the server, then run it.
+
+    Without a terminal `task sync` is only run with --sync or --yes. It also finishes an unverified setup.
+    """
     as_json = flags["as_json"]
     with reported(as_json) as console:
         asker = Asker(choose_mode(yes=flags["yes"], json=as_json))
         program = TaskProgram(flags["task_command"], flags["task_timeout"])
         connection = ConnectionOptions(flags["ca_file"], flags["server_timeout"])
-        examination = Doctor(console, asker, program, connection, is_first=flags["first_computer"])
+        examination = Doctor(
+            console,
+            asker,
+            program,
+            connection,
+            is_first=flags["first_computer"],
+            sync=flags["sync"],
+            repair=flags["repair"],
+        )
         examination.run()
         if as_json:
             click.echo(json.dumps(examination.as_json(), indent=2))
@@ -315,5 +330,5 @@ def main() -> None:
 
 
 setup = setup_command()
-for _command in (setup, doctor, status, pair, show, export, add, off, completion):
+for _command in (setup, doctor, status, pair, show, export, add, rotate, move, off, completion):
     main.add_command(_command)

@@ -8,7 +8,7 @@ import click
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Set up a computer": ("setup", "doctor"),
     "Every day": ("status", "add", "export"),
-    "Credentials": ("show", "pair"),
+    "Credentials": ("show", "pair", "rotate", "move"),
     "Leave": ("off",),
     "This program": ("completion",),
 }

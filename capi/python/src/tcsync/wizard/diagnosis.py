@@ -53,6 +53,9 @@ def finding_for(error: TcsyncError, *, url: str = "", client_id: object = "") ->
         return Problem.TASKRC_PUBLISHED.finding(path=error.path, repository=error.repository)
     if isinstance(error, (RemoteError, UnsealError)):
         problem = PROBLEM_OF_FAULT[error.fault]
+    elif error.name == "TCSYNC_INVALID_ADDRESS":
+        # The server's URL has its normal form before it is used, so this is a proxy of the environment.
+        problem = Problem.REMOTE_PROXY_FAILED
     else:
         problem = next(problem for kind, problem in _PROBLEM_OF_ERROR if isinstance(error, kind))
     # The error's sentence becomes a part of another.

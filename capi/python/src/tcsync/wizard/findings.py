@@ -125,9 +125,15 @@ class Problem(Enum):
     )
     REMOTE_NOT_TLS = (
         "The server at {url} does not speak TLS; most likely it speaks plain HTTP.",
-        "Check the port; if the server speaks plain HTTP (only sensible on your own network), its URL begins with http://.",
+        "Check the port; if the server speaks plain HTTP (only sensible on your own network), its URL begins with "
+        "http://.",
         ExitCode.SERVER,
         RemoteFault.NOT_TLS,
+    )
+    REMOTE_SPEAKS_TLS = (
+        "The URL {url} begins with http://, but the server speaks TLS there.",
+        "Use {tls_url} as the server's URL, on every computer.",
+        ExitCode.SERVER,
     )
     REMOTE_TLS_FAILED = (
         "The TLS connection to {url} failed: {detail}.",
@@ -140,6 +146,11 @@ class Problem(Enum):
         "Check the client ID and the URL with its path; then ask the server's operator for an invite or the reason.",
         ExitCode.CREDENTIALS,
         RemoteFault.NOT_ALLOWED,
+    )
+    FRONT_UNAUTHORIZED = (
+        "A program in front of the sync server asks for a user name and a password (401).",
+        "Its operator must exempt the paths under /v1/client/, where the sync server itself decides by the client ID.",
+        ExitCode.SERVER,
     )
     REMOTE_RATE_LIMITED = (
         "The server at {url} asks to slow down (429): {detail}.",
@@ -173,7 +184,8 @@ class Problem(Enum):
     )
     REMOTE_REDIRECTED = (
         "The server at {url} redirects, and redirects are not followed: {detail}.",
-        "If you trust that address, use it as the server's URL on every computer.",
+        "If you trust that address, use it as the server's URL on every computer. "
+        "(`task sync` follows redirects, but after 301, 302 or 303 it only fetches, and cannot send.)",
         ExitCode.SERVER,
         RemoteFault.REDIRECTED,
     )
@@ -219,8 +231,8 @@ class Problem(Enum):
         ExitCode.SERVER,
     )
     HISTORY_BEGINNING_GONE = (
-        "The beginning of the history has been removed from the server, and no snapshot covers it, so no new computer can "
-        "receive it.",
+        "The beginning of the history has been removed from the server, and no snapshot covers it, so no new computer "
+        "can receive it.",
         "Run `tcsync rotate` on a computer that is up to date: it begins a new history with all tasks, which this "
         "computer can join.",
         ExitCode.SERVER,
@@ -304,6 +316,16 @@ class Problem(Enum):
         "Run the command by hand; the message is Taskwarrior's own.",
         ExitCode.TASKWARRIOR,
     )
+    HOOK_FAILS = (
+        "`task sync` fails because of the hook {hook}: {detail}",
+        "Correct the hook, or switch it off with `chmod -x {path}`; then run `task sync` again.",
+        ExitCode.TASKWARRIOR,
+    )
+    HOOK_HANGS = (
+        "`{command}` was stopped after {seconds} s, while it ran the hook {hook}.",
+        "Correct the hook, or switch it off with `chmod -x {path}`; --task-timeout waits longer.",
+        ExitCode.TASKWARRIOR,
+    )
     TASK_OUTPUT_UNKNOWN = (
         "The output of `{command}` cannot be understood: {detail}",
         "Report it, with the version of Taskwarrior.",
@@ -366,8 +388,39 @@ class Problem(Enum):
         "`task sync` could not reach the server, which tcsync reaches with --ca-file: "
         "Taskwarrior only trusts the authorities of the system.",
         "Install the authority's certificate in the system (on Debian: /usr/local/share/ca-certificates, then "
-        "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior. Taskwarrior 3.1, and later ones that were built "
-        "with their own list of authorities, look at neither.",
+        "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior. Taskwarrior 3.1, and later ones that were "
+        "built with their own list of authorities, look at neither.",
+        ExitCode.TASKWARRIOR,
+    )
+    SYNC_BUILT_IN_AUTHORITIES = (
+        "`task sync` does not trust the certificate of {url}: this Taskwarrior was built with a list of authorities, "
+        "and ignores the system's.",
+        "Use a certificate by a public authority on the server, or a Taskwarrior 3.2 or later that was built with "
+        "-DENABLE_TLS_NATIVE_ROOTS=ON.",
+        ExitCode.TASKWARRIOR,
+    )
+    SYNC_SHOWN_AUTHORITY = (
+        "`task sync` refuses the certificate of {url}: it is an authority's (CA:TRUE), which no server may show as its "
+        "own.",
+        "On the server, use a certificate that is signed by an authority, or a self-signed one with CA:FALSE; "
+        "then install the authority or the self-signed certificate in the system.",
+        ExitCode.TASKWARRIOR,
+    )
+    PROXY_UNUSABLE = (
+        "`task sync` cannot use its proxy: the environment variable {variable} {fault}.",
+        "Run `unset {variable}`, or set it to a URL such as http://proxy.example.com:3128.",
+        ExitCode.TASKWARRIOR,
+    )
+    SYNC_OTHER_PROXY = (
+        "`task sync` goes {way} and cannot reach the server, which tcsync reaches {own_way}.",
+        "Set HTTPS_PROXY (HTTP_PROXY for a URL with http://) to a proxy that reaches the server, or unset both; "
+        "while either is set, Taskwarrior does not obey NO_PROXY and ALL_PROXY.",
+        ExitCode.TASKWARRIOR,
+    )
+    SYNC_REDIRECTED = (
+        "`task sync` can fetch, but not send: the server answered {status}, most likely after a redirect, "
+        "behind which Taskwarrior fetches instead of sending.",
+        "Use the address to which the server redirects as the server's URL, on every computer.",
         ExitCode.TASKWARRIOR,
     )
     SYNC_DIVERGED = (
@@ -493,14 +546,35 @@ class Problem(Enum):
     )
     JOINED_NOT_CONFIGURED = (
         "This computer's tasks have joined the history, and then the settings could not be written: {detail}",
-        "Correct that, and run `tcsync setup` again with the same answers. Nothing is lost; the data as it was before is "
-        "in {path}.",
+        "Correct that, and run `tcsync setup` again with the same answers. Nothing is lost; the data as it was before "
+        "is in {path}.",
         ExitCode.TASKRC,
     )
     SETUP_UNFINISHED = (
         "A `tcsync {command}` of {started} was ended in the middle, by a crash or a kill.",
-        "Run it again with the same answers, which finishes it. Nothing is lost; the data as it was before is in {path}.",
+        "Run it again with the same answers, which finishes it. Nothing is lost; the data as it was before is in "
+        "{path}.",
         ExitCode.CHECK_FAILED,
+    )
+    NOTHING_SYNCED = (
+        "This computer has not synced yet, so there is no history to take along.",
+        "Run `tcsync doctor`, which finishes the setup, or `tcsync setup --replace` for other settings.",
+        ExitCode.NOT_CONFIGURED,
+    )
+    CLIENT_IN_USE = (
+        "The server at {url} has another history of the client ID {client_id} already.",
+        "Nothing was changed. If it is yours, `tcsync setup --replace` joins it with all tasks of this computer.",
+        ExitCode.REFUSED,
+    )
+    ROTATION_UNREADABLE = (
+        "The new history at {url} is not complete: a new computer would miss {number} tasks.",
+        "Nothing was changed on this computer; try again, or ask the server's operator whether it accepts snapshots.",
+        ExitCode.REFUSED,
+    )
+    ALREADY_THERE = (
+        "This computer syncs with {url} already.",
+        "Name another server's URL; `tcsync rotate` changes the client ID and the secret on this one.",
+        ExitCode.USAGE,
     )
     READ_BACK_DIFFERS = (
         "The server and this computer do not have the same tasks: {differences}.",
@@ -656,7 +730,6 @@ SAVEABLE = frozenset(
         Problem.REMOTE_SERVER_FULL,
         Problem.REMOTE_SERVER_FAILED,
         Problem.REMOTE_TOO_LARGE,
-        Problem.HISTORY_SLOW,
         Problem.TASK_HANGS,
         Problem.TASK_FAILS,
         Problem.SYNC_RATE_LIMITED,

@@ -40,8 +40,9 @@ class Joined:
 
 
 def join_history(computer: ThisComputer, history: Replica, *, command: str) -> Joined:
-    """Lets this computer's replica continue `history`, in place, and keeps a copy of it as it was. Leaves a trail, which
-    `command` ends when nothing is left to do. CommandStopped if the replica cannot be changed; it is as it was then."""
+    """Lets this computer's replica continue `history`, in place, and keeps a copy of it as it was. Leaves a trail,
+    which `command` ends when nothing is left to do. CommandStopped if the replica cannot be changed; it is as it was
+    then."""
     directory = computer.taskrc.data_location
     kept_aside = _unused(directory / f"before-tcsync-{datetime.now():%Y%m%d-%H%M%S}")
     unfinished.begin(directory, command, kept_aside)

@@ -111,7 +111,7 @@ class Off:
             return
         self.pending_changes = replica.unsent_operations
         if replica.pending:
-            pending = describe_pending(replica.unsent_operations, replica.changed_tasks)
+            pending = describe_pending(replica.unsent_operations, len(replica.unsent_tasks))
             self._console.note(_NOT_SENT.format(pending=pending))
 
     def _settle(self, item: Item) -> None:

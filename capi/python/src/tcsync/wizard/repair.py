@@ -1,5 +1,5 @@
-"""Puts a computer right whose tasks are not those of the server's history, or whose replica cannot continue it: it joins
-the history with all of its tasks, as the setup of a further computer does."""
+"""Puts a computer right whose tasks are not those of the server's history, or whose replica cannot continue it: it
+joins the history with all of its tasks, as the setup of a further computer does."""
 
 from __future__ import annotations
 

@@ -64,6 +64,10 @@ class ServerCheck:
                 timeout_s=connection.timeout_s,
             )
 
+    @property
+    def client_id(self) -> UUID:
+        return self._credentials.client_id
+
     def __enter__(self) -> ServerCheck:
         return self
 
@@ -75,6 +79,8 @@ class ServerCheck:
         with self.findings():
             probe = self.remote.probe()
         if probe.kind is ProbeKind.NOT_SYNC_SERVER:
+            with self.findings():  # A front's refusal says more than its page.
+                self.remote.get_snapshot()
             detail = f"its page has status {probe.http_status}"
             raise Problem.REMOTE_BROKEN_ANSWER.stop(url=self._credentials.url, detail=detail)
         if probe.kind is ProbeKind.NOT_ALLOWED:

@@ -34,7 +34,10 @@ _WITHOUT_QUESTIONS = ("rc.confirmation=off", "rc.recurrence.confirmation=no", "r
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?\S*")
 _SENT = re.compile(r"Sent (\d+) local operations? to the server")
 _STATUS = re.compile(r"responded with (\d{3})")
+# A redirect with these makes a client fetch the address to which it should have sent.
+_FETCHED_INSTEAD = re.compile(r"/v1/client/add-(?:version|snapshot)/\S+ responded with (40[45])")
 _PROBLEM_OF_STATUS = {
+    "401": Problem.FRONT_UNAUTHORIZED,
     "403": Problem.SYNC_NOT_ALLOWED,
     "404": Problem.SYNC_NOT_FOUND,
     "410": Problem.SYNC_GONE,
@@ -45,6 +48,13 @@ _PROBLEM_OF_STATUS = {
 # The second and the third are of Taskwarrior 3.1, whose HTTP client is another one.
 _UNREACHABLE = re.compile(r"error sending request|Connection Failed|Dns Failed|timed out")
 _AFTER_KILL_S = 5.0
+# With rc.debug.hooks=1 Taskwarrior names each hook before it runs it; a hook's failure ends it with this status.
+_CALLED_HOOK = re.compile(r"^Hook: Calling (.+)$", re.MULTILINE)
+_HOOK_FAILED_STATUS = 4
+_RUNNING_HOOK = re.compile(r"(/\S*/on-(?:launch|exit|add|modify)[^/\s]*)")
+_INVALID_PROXY = re.compile(r"Invalid (HTTPS?_PROXY) '")
+_REMARKS = ("TASKRC override", "TASKDATA override", "Configuration override")
+_HOOK_REMARKS = ("Timer ", "Found hook script ", "Hook: Calling ", "Perf task ")
 _DETAIL_CHARACTERS_MAX = 300
 
 
@@ -59,11 +69,16 @@ class TaskRun:
 
     @property
     def complaint(self) -> str:
-        """Taskwarrior's own words about a failure, without its remarks on overrides, in one line."""
+        """Taskwarrior's own words about a failure, without its remarks on overrides and hooks, in one line."""
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        told = [line.strip() for line in lines if not line.startswith(("TASKRC override", "Configuration override"))]
-        text = " ".join(line for line in told if line and not line.startswith("TASKDATA override"))
-        return text[:_DETAIL_CHARACTERS_MAX] or "it said nothing"
+        told = [line.strip() for line in lines if not line.startswith((*_REMARKS, *_HOOK_REMARKS))]
+        return " ".join(filter(None, told))[:_DETAIL_CHARACTERS_MAX] or "it said nothing"
+
+    @property
+    def failed_hook(self) -> Path | None:
+        """The hook that made a `task sync` fail."""
+        called = _CALLED_HOOK.findall(self.stderr)
+        return Path(called[-1]) if called and self.status == _HOOK_FAILED_STATUS else None
 
 
 class Taskwarrior:
@@ -95,14 +110,28 @@ class Taskwarrior:
     def sync(self) -> int | None:
         """Runs `task sync`; returns the number of operations that it reports as sent, or None: releases before
         3.4.2 report none. CommandStopped has the reason of a failure."""
-        done = self._run("rc.verbose=sync", "sync", timeout_s=self._timeout_s * SYNC_TIMEOUT_FACTOR)
+        done = self._run("rc.verbose=sync", "rc.debug.hooks=1", "sync", timeout_s=self._sync_timeout_s)
         if done.status != 0:
             raise CommandStopped(explain_sync(done))
         sent = _SENT.search(done.stdout)
         return int(sent[1]) if sent else None
 
-    def _run(self, *arguments: str, timeout_s: float | None = None) -> TaskRun:
-        environment = {**os.environ, "TASKRC": str(self._taskrc)}
+    def try_sync(self, data_directory: Path, environment: Mapping[str, str], server_url: str | None = None) -> TaskRun:
+        """Runs `task sync` for the replica in another data directory, without hooks."""
+        url = [f"rc.sync.server.url={server_url}"] if server_url else []
+        elsewhere = {**environment, "TASKDATA": str(data_directory)}
+        return self._run(
+            *("rc.verbose=sync", "rc.hooks=0", *url, "sync"), timeout_s=self._sync_timeout_s, environment=elsewhere
+        )
+
+    @property
+    def _sync_timeout_s(self) -> float:
+        return self._timeout_s * SYNC_TIMEOUT_FACTOR
+
+    def _run(
+        self, *arguments: str, timeout_s: float | None = None, environment: Mapping[str, str] | None = None
+    ) -> TaskRun:
+        environment = {**(os.environ if environment is None else environment), "TASKRC": str(self._taskrc)}
         command = (str(self.path), *_WITHOUT_QUESTIONS, *arguments)
         shown = " ".join(["task", *(argument for argument in arguments if not argument.startswith("rc."))])
         return _run_bounded(command, shown, environment, timeout_s or self._timeout_s)
@@ -136,6 +165,13 @@ def _release(version: str) -> tuple[int, int]:
 def explain_sync(done: TaskRun) -> Finding:
     """The finding for a failed `task sync`, from its status and Taskwarrior's own words."""
     words = done.complaint
+    if hook := done.failed_hook:
+        return Problem.HOOK_FAILS.finding(hook=hook.name, path=hook, detail=words.replace("Hook Error: ", ""))
+    if variable := _INVALID_PROXY.search(words):
+        # The value, which Taskwarrior quotes, may have a password in it.
+        return Problem.PROXY_UNUSABLE.finding(variable=variable[1], fault="has a value that is not a proxy's URL")
+    if fetched := _FETCHED_INSTEAD.search(words):
+        return Problem.SYNC_REDIRECTED.finding(status=fetched[1])
     if status := _STATUS.search(words):
         other = Problem.SYNC_SERVER_FAILED if status[1].startswith("5") else Problem.SYNC_STATUS
         return _PROBLEM_OF_STATUS.get(status[1], other).finding(status=status[1])
@@ -162,6 +198,9 @@ def _run_bounded(command: Sequence[str], shown: str, environment: Mapping[str, s
     except OSError as error:
         raise Problem.TASK_FAILS.stop(command=shown, status="none", detail=error.strerror or str(error)) from None
     except subprocess.TimeoutExpired:
+        hook = _running_hook(process.pid) if process else None
+        if hook is not None:
+            raise Problem.HOOK_HANGS.stop(command=shown, seconds=f"{timeout_s:g}", hook=hook.name, path=hook) from None
         raise Problem.TASK_HANGS.stop(command=shown, seconds=f"{timeout_s:g}") from None
     finally:
         if process is not None and process.returncode is None:
@@ -179,6 +218,21 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess
         errors="replace",
         start_new_session=True,
     )
+
+
+def _running_hook(process_group: int) -> Path | None:
+    """The hook that runs in a process group, if `ps` shows one."""
+    try:
+        listed = subprocess.run(
+            ("ps", "-A", "-o", "pgid=,args="), capture_output=True, text=True, timeout=_AFTER_KILL_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    for line in listed.stdout.splitlines():
+        group, _, command = line.strip().partition(" ")
+        if group == str(process_group) and (found := _RUNNING_HOOK.search(command)):
+            return Path(found[1])
+    return None
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

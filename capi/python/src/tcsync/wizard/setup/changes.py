@@ -19,8 +19,8 @@ from ..replica import LocalReplica
 
 @dataclass
 class SetupChanges:
-    """Changes of one setup. Within `with`, an exception reverts everything, unless the tasks have joined another history
-    or the first sync took effect."""
+    """Changes of one setup. Within `with`, an exception reverts everything, unless the tasks have joined another
+    history or the first sync took effect."""
 
     computer: ThisComputer
     _undo: ExitStack = field(default_factory=ExitStack)

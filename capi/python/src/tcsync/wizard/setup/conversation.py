@@ -14,7 +14,6 @@ from tcsync import (
     Credentials,
     Secret,
     Taskrc,
-    encode_pairing_code,
     normalise_url,
     parse_client_id,
     parse_secret,
@@ -29,6 +28,7 @@ from ..findings import SAVEABLE, CommandStopped, Finding, Problem
 from ..pasted import credentials_in, has_settings, missing_part
 from ..recurrence import SETTING as RECURRENCE
 from ..recurrence import has_recurring
+from ..shown_credentials import show_credentials
 from . import texts
 from .answers import Answers, Computer, ServerKind, read_secret
 from .ask import Asker, numbered
@@ -220,28 +220,8 @@ class Conversation:
         return chosen
 
     def show_credentials(self, credentials: Credentials) -> None:
-        """The data that the other computers need; at the end of the first computer's setup. Output to a file or a log
-        contains the secret only on request."""
-        reveal = self.console.is_terminal or self._answers.reveal
-        self.console.line()
-        self.console.line(texts.CREDENTIALS_HEADING)
-        for name, value in describe_credentials(credentials, reveal=reveal).items():
-            self.console.exact(f"  {name + ':':<14}{value}")
-        self.console.line()
-        if reveal:
-            self._show_code(encode_pairing_code(credentials))
-        else:
-            self.console.line(texts.NOT_SHOWN)
-        self.console.line()
-        self.console.line(texts.ON_THE_OTHER)
-        self.console.line(texts.KEEP_SAFE)
-
-    def _show_code(self, code: Secret) -> None:
-        self.console.line(texts.PAIRING_CODE)
-        self.console.exact(f"  {code.reveal()}")
-        if self._answers.qr:
-            self.console.line(texts.QR_HEADING)
-            self.console.qr(code)
+        """The data that the other computers need; at the end of the first computer's setup."""
+        show_credentials(self.console, credentials, reveal=self._answers.reveal, qr=self._answers.qr)
 
     def _until_valid(self, question: str, flag: str, parse: Callable[[str], T], *, hidden: bool = False) -> T:
         """Asks until `parse` accepts the answer; gives the reason after each refusal."""
@@ -292,12 +272,6 @@ class Conversation:
         if peculiarity is not None:
             self.console.note(texts.PECULIAR_SECRET.format(peculiarity=peculiarity))
         return peculiarity is not None
-
-
-def describe_credentials(credentials: Credentials, *, reveal: bool) -> dict[str, str]:
-    """The display of credentials, with the secret masked unless it is requested."""
-    secret = credentials.secret.reveal() if reveal else str(credentials.secret)
-    return {"Server URL": credentials.taskrc_url, "Client ID": str(credentials.client_id), "Secret": secret}
 
 
 def _field_of(text: str) -> Field | None:

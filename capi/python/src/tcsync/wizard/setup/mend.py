@@ -39,7 +39,7 @@ class Mending:
         if self._answers.dry_run or not self._is_wanted():
             return False
         with SetupChanges(self._computer) as changes:
-            edit = changes.configure(repair.credentials)
+            edit, _ = changes.apply(repair.credentials, None)
         self._outcome.changed, self._outcome.backup = edit.changed, edit.backup
         describe_edit(edit, self._console)
         return True
@@ -47,7 +47,7 @@ class Mending:
     def _is_meant(self, repair: Repair) -> bool:
         """Whether the flags allow these settings to stay in use."""
         answers = self._answers
-        if answers.replace is False or answers.computer == "first" or answers.fresh_replica:
+        if answers.replace is False or answers.computer == "first":
             return False
         if answers.gives_credentials:
             return self._conversation.given_credentials() == repair.credentials

@@ -42,10 +42,10 @@ KEPT_UNVERIFIED = "Kept as it is. It has not synced yet: `tcsync doctor` finishe
 SAME = "The same settings are already there; nothing was changed."
 
 MERGING = (
-    "This computer already has {local}. They are merged with those on the server, property by property: the later change "
-    "wins.\n"
-    "Afterwards every computer has all of both. It cannot be undone with `task undo`; a copy of this computer's data as "
-    "it is now is kept."
+    "This computer already has {local}. They are merged with those on the server, property by property: the later "
+    "change wins.\n"
+    "Afterwards every computer has all of both. It cannot be undone with `task undo`; a copy of this computer's data "
+    "as it is now is kept."
 )
 MERGE = "Merge the tasks of this computer with those on the server?"
 BEGIN_AGAIN = (
@@ -107,3 +107,15 @@ KEEP_SAFE = (
 SECOND_DONE = "This computer is in sync. Now run `task sync` on your other computers."
 QR_HEADING = "The pairing code as a QR code:"
 KEYRING = "A copy of the credentials is in the keyring."
+
+ROTATING = "Change the client ID and the secret? Your other computers then need the new pairing code."
+MOVING = "Move to {url}? Your other computers then need the new pairing code."
+SYNCING_LAST = "Syncing a last time with the old settings ..."
+WITHOUT_OLD_SERVER = (
+    "The old server does not answer, so what other computers have sent there since this one's last sync is missing; "
+    "they bring it along when they are set up again."
+)
+ROTATED = "The new history is complete: a new computer receives {tasks}."
+OTHERS_AFTER_ROTATION = (
+    "On each other computer run `tcsync setup --replace` and paste the new pairing code; nothing is lost there."
+)

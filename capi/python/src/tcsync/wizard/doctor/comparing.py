@@ -1,0 +1,71 @@
+"""The doctor's comparison of this computer's tasks with the server's, and the way back when they differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..computer import ThisComputer
+from ..console import Console
+from ..findings import CommandStopped, Finding, Problem
+from ..received_history import ReceivedHistory
+from ..repair import repair
+from ..server_check import ConnectionOptions
+from ..setup.ask import Asker
+from ..setup.first_sync import differences_from
+from ..words import plural
+
+_REJOIN = "Join the server's history with all tasks of this computer?"
+_REPAIR = "Make them the same, with the later change of each property?"
+
+
+class NotCompared(Exception):
+    """The tasks cannot be compared now; `str()` says why."""
+
+
+@dataclass(frozen=True)
+class Comparing:
+    """`wants_repair`: --repair; otherwise a person is asked, and without a terminal nothing is changed."""
+
+    console: Console
+    asker: Asker
+    connection: ConnectionOptions
+    wants_repair: bool
+    is_first: bool
+
+    def rejoin(self, computer: ThisComputer, history: ReceivedHistory, finding: Finding) -> str:
+        """Lets a computer join whose replica cannot continue the history. CommandStopped with the finding if it is not
+        to."""
+        if history.is_empty and not self.is_first:
+            raise CommandStopped(finding)
+        if not self.wants_repair:
+            self.console.finding(finding)
+        if not self._agreed(_REJOIN):
+            raise CommandStopped(finding)
+        repair(computer, None if history.is_empty else history, self.console, command="doctor")
+        return "this computer has joined the history with all of its tasks"
+
+    def run(self, computer: ThisComputer, history: ReceivedHistory) -> str:
+        """Compares every property of every task. CommandStopped when they differ, and stay so; NotCompared."""
+        differences = differences_from(computer, history)
+        local = computer.replica()
+        if local.base_version != history.latest_version_id:
+            raise NotCompared("not compared, because this computer is behind the server")
+        if differences:
+            finding = Problem.READ_BACK_DIFFERS.finding(differences=differences)
+            if not self.wants_repair:
+                self.console.finding(finding)
+            if not self._agreed(_REPAIR):
+                raise CommandStopped(finding)
+            repair(computer, history, self.console, command="doctor")
+            computer.taskwarrior.sync()
+            if differences_from(computer, history):
+                raise CommandStopped(finding)
+            local = computer.replica()
+        compared = len(local.tasks.keys() - local.unsent_tasks)
+        rest = f"; {plural(len(local.unsent_tasks), 'task')} with unsent changes not compared" if local.pending else ""
+        return f"every property of {plural(compared, 'task')} is the same here and on the server{rest}"
+
+    def _agreed(self, question: str) -> bool:
+        if self.wants_repair:
+            return True
+        return self.asker.is_interactive and self.asker.confirm(question, default=False, flag="--repair")

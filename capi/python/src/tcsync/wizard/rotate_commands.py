@@ -1,0 +1,97 @@
+"""The commands `tcsync rotate` and `tcsync move`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tcsync import Credentials, normalise_url
+
+from .computer import TaskProgram, ThisComputer
+from .console import Console
+from .diagnosis import errors_as_findings
+from .endings import reported
+from .findings import Problem
+from .options import CONNECTION, JSON, TASK, YES, options
+from .rotate import Rotation
+from .server_check import ConnectionOptions
+from .setup import texts
+from .setup.ask import Asker, choose_mode
+from .shown_credentials import show_credentials
+
+_SHOW = options(
+    click.option("--qr", is_flag=True, help="Also show the pairing code as a QR code."),
+    click.option("--reveal", is_flag=True, help="Show the secret and the pairing code without a terminal, too."),
+)
+
+
+@click.command("rotate")
+@_SHOW
+@CONNECTION
+@YES
+@JSON
+@TASK
+def rotate(**flags: Any) -> None:
+    """Change the client ID and the secret, as after the loss of a computer; all tasks come along.
+
+    The other computers are set up once more with the new pairing code. Nobody who has the old one sees later changes.
+    What the server has under the old client ID stays there, and can be read with the old secret, until its operator
+    deletes it.
+    """
+    _run(flags, lambda old: Credentials.generate(old.url), texts.ROTATING, may_be_unsynced=False)
+
+
+@click.command("move")
+@click.option("--server-url", required=True, help="The URL of the server to move to.")
+@_SHOW
+@CONNECTION
+@YES
+@JSON
+@TASK
+def move(server_url: str, **flags: Any) -> None:
+    """Move to another server with all tasks; the client ID and the secret stay.
+
+    The other computers are set up once more with the new pairing code. It also works when the old server is gone.
+    """
+
+    def moved(old: Credentials) -> Credentials:
+        with errors_as_findings():
+            url = normalise_url(server_url)
+        if url == old.url:
+            raise Problem.ALREADY_THERE.stop(url=url)
+        return Credentials(url, old.client_id, old.secret)
+
+    _run(flags, moved, texts.MOVING, may_be_unsynced=True)
+
+
+def _run(
+    flags: dict[str, Any], new_of: Callable[[Credentials], Credentials], question: str, *, may_be_unsynced: bool
+) -> None:
+    as_json = flags["as_json"]
+    with reported(as_json) as console:
+        asker = Asker(choose_mode(yes=flags["yes"], json=False))
+        computer = ThisComputer(TaskProgram(flags["task_command"], flags["task_timeout"]))
+        new = new_of(computer.require_credentials())
+        if not asker.confirm(question.format(url=new.url), default=True, flag="--yes"):
+            raise Problem.DECLINED.stop()
+        rotation = Rotation(computer, new, ConnectionOptions(flags["ca_file"], flags["server_timeout"]), console)
+        tasks = rotation.run(may_be_unsynced=may_be_unsynced)
+        if as_json:
+            _print_json(new, tasks, reveal=flags["reveal"])
+        else:
+            _show(console, new, flags)
+
+
+def _print_json(new: Credentials, tasks: dict[str, int], *, reveal: bool) -> None:
+    shown: dict[str, object] = {"server_url": new.taskrc_url, "client_id": str(new.client_id), "tasks": tasks}
+    if reveal:
+        shown["secret"] = new.secret.reveal()
+    click.echo(json.dumps(shown, indent=2))
+
+
+def _show(console: Console, new: Credentials, flags: dict[str, Any]) -> None:
+    show_credentials(console, new, reveal=flags["reveal"], qr=flags["qr"])
+    console.line(texts.OTHERS_AFTER_ROTATION)

@@ -1,0 +1,36 @@
+"""Credentials as a person sees them."""
+
+from __future__ import annotations
+
+from tcsync import Credentials, encode_pairing_code
+
+from .console import Console
+from .setup import texts
+
+
+def describe_credentials(credentials: Credentials, *, reveal: bool) -> dict[str, str]:
+    """The display of credentials, with the secret masked unless it is requested."""
+    secret = credentials.secret.reveal() if reveal else str(credentials.secret)
+    return {"Server URL": credentials.taskrc_url, "Client ID": str(credentials.client_id), "Secret": secret}
+
+
+def show_credentials(console: Console, credentials: Credentials, *, reveal: bool, qr: bool) -> None:
+    """The data that the other computers need. Output to a file or a log contains the secret only on request."""
+    reveal = console.is_terminal or reveal
+    console.line()
+    console.line(texts.CREDENTIALS_HEADING)
+    for name, value in describe_credentials(credentials, reveal=reveal).items():
+        console.exact(f"  {name + ':':<14}{value}")
+    console.line()
+    if reveal:
+        code = encode_pairing_code(credentials)
+        console.line(texts.PAIRING_CODE)
+        console.exact(f"  {code.reveal()}")
+        if qr:
+            console.line(texts.QR_HEADING)
+            console.qr(code)
+    else:
+        console.line(texts.NOT_SHOWN)
+    console.line()
+    console.line(texts.ON_THE_OTHER)
+    console.line(texts.KEEP_SAFE)
