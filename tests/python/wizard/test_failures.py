@@ -102,23 +102,6 @@ def test_sealed_data_that_is_no_history_is_reported(server, paired, second):
     assert second.files() == {}
 
 
-def test_reading_a_history_ends_at_the_deadline(server, paired, second, tmp_path):
-    """If this fails, a server that sends version after version keeps a person waiting for ever."""
-    program = tmp_path / "slow.py"
-    program.write_text(
-        "import itertools, tcsync.history, types\n"
-        "tcsync.history.time = types.SimpleNamespace(monotonic=itertools.count(0, 1000).__next__)\n"
-        "from tcsync.wizard.cli import main\n"
-        "main()\n",
-        encoding="utf-8",
-    )
-    code = paired.pair()
-    second.program = [*python_command(), str(program)]
-    outcome = second.json("setup", "--pairing-code-file", "-", given=code)
-    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["history-slow"], 5)
-    assert second.files() == {}
-
-
 def test_an_unreachable_proxy_is_reported(server, first):
     """If this fails, a server that is well is blamed for this computer's proxy settings."""
     proxy = f"127.0.0.1:{free_port()}"

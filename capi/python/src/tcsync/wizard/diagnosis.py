@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from tcsync import (
     ClientIdError,
-    HistoryDeadlineError,
     HistoryError,
     LibraryError,
     PairingCodeError,
@@ -26,7 +25,6 @@ from .findings import PROBLEM_OF_FAULT, CommandStopped, Finding, Problem
 
 # The first class that fits names the problem.
 _PROBLEM_OF_ERROR: tuple[tuple[type[TcsyncError], Problem], ...] = (
-    (HistoryDeadlineError, Problem.HISTORY_SLOW),
     (HistoryError, Problem.HISTORY_UNREADABLE),
     (SyncError, Problem.HISTORY_UNREADABLE),
     (TaskModelError, Problem.TEXT_REFUSED),

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from tcsync import Credentials, History, Probe
+from tcsync import Credentials, Probe
 
 from .computer import TaskProgram, ThisComputer
 from .console import Console
 from .exit_codes import ExitCode
 from .findings import CommandStopped, Finding, Problem
 from .replica import Replica
-from .server_check import ConnectionOptions, ReplicaPosition, ServerCheck
+from .server_check import ConnectionOptions, History, ReplicaPosition, ServerCheck
 from .setup.ask import Asker
 from .setup.first_sync import first_sync
 from .setup.outcome import describe_tasks

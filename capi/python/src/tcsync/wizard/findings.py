@@ -213,11 +213,6 @@ class Problem(Enum):
         "Update tcsync on this computer; report it if that does not help.",
         ExitCode.CREDENTIALS,
     )
-    HISTORY_SLOW = (
-        "Fetching the data from {url} took too long.",
-        "Try again on a faster connection.",
-        ExitCode.SERVER,
-    )
     HISTORY_EMPTY = (
         "The server has no data for the client ID {client_id}: "
         "a typo in the client ID, or the first computer has not synced yet.",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 from uuid import UUID
@@ -12,13 +13,11 @@ from tcsync import (
     NIL_VERSION,
     Credentials,
     Gone,
-    History,
     Probe,
     ProbeKind,
     RemoteServer,
     Replica,
     UpToDate,
-    fetch_history,
 )
 
 from .diagnosis import errors_as_findings
@@ -26,6 +25,20 @@ from .findings import Problem
 
 #: A history without a task: its first version creates the client, so that another computer can check the secret.
 _EMPTY_SEGMENT = b'{"operations":[]}'
+
+
+@dataclass(frozen=True)
+class History:
+    """One client's data on the server, at its latest version."""
+
+    #: Every task that was not purged, including completed and deleted ones.
+    tasks: Mapping[UUID, Mapping[str, str]] = field(repr=False)
+    #: NIL_VERSION for a client without data.
+    latest_version_id: UUID
+
+    @property
+    def is_empty(self) -> bool:
+        return self.latest_version_id == NIL_VERSION
 
 
 class ReplicaPosition(Enum):
@@ -84,8 +97,9 @@ class ServerCheck:
     def history(self) -> History:
         """All of the client's data, fetched and unsealed; it may be empty."""
         self.probe()
-        with self.findings():
-            return fetch_history(self.remote)
+        with self.findings(), Replica.in_memory() as replica:
+            replica.sync(self.remote, receive_only=True)
+            return History(replica.tasks(), replica.state().base_version_id)
 
     def existing_history(self) -> History:
         """The data of a client that has some; otherwise CommandStopped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from tcsync import Credentials, History, Probe
+from tcsync import Credentials, Probe
 
 from ..computer import TaskProgram, ThisComputer
 from ..console import Console
@@ -13,7 +13,7 @@ from ..exit_codes import ExitCode
 from ..findings import CommandStopped, Problem
 from ..keyring_copy import KeyringError, store
 from ..replica import Replica
-from ..server_check import ReplicaPosition, ServerCheck
+from ..server_check import History, ReplicaPosition, ServerCheck
 from . import texts
 from .answers import Answers, ServerKind
 from .changes import SetupChanges
