@@ -18,7 +18,7 @@ def test_the_examples_of_the_page_work(full_library, server, tmp_path, capsys):
         exec(compile(example, "docs/python.md", "exec"), names)
     printed = capsys.readouterr().out
     assert printed.startswith("********\n") and names["credentials"].secret.reveal() not in printed
-    assert f"0 0 1 {names['first'].version_id}" in printed
+    assert f"0 1 {names['first'].version_id}" in printed
     assert "INFO listening on" not in printed, "only the listener says that, and its log is not set"
     assert "1 ['shop'] 2026-12-24" in printed and "SyncProgress(" in printed
     assert '"clients": 0' in printed or '"clients":0' in printed

@@ -24,7 +24,6 @@ from .errors import (
     ClientIdError,
     EngineError,
     EngineFault,
-    HistoryDeadlineError,
     HistoryError,
     LibraryError,
     PairingCodeError,
@@ -48,7 +47,6 @@ from .errors import (
     UnsealFault,
     UrlError,
 )
-from .history import History, TaskCounts, fetch_history
 from .operations import Create, Delete, Operation, UndoPoint, Update
 from .pairing import decode_pairing_code, encode_pairing_code, pairing_code_qr
 from .remote import (
@@ -87,8 +85,6 @@ __all__ = [
     "EngineError",
     "EngineFault",
     "Gone",
-    "History",
-    "HistoryDeadlineError",
     "HistoryError",
     "JoinReport",
     "LibraryError",
@@ -125,7 +121,6 @@ __all__ = [
     "SyncProgress",
     "SyncReport",
     "SyncSettings",
-    "TaskCounts",
     "TaskModelError",
     "Taskrc",
     "TaskrcChangedError",
@@ -149,7 +144,6 @@ __all__ = [
     "decode_pairing_code",
     "edit_taskrc",
     "encode_pairing_code",
-    "fetch_history",
     "find_taskrc",
     "normalise_url",
     "pairing_code_qr",

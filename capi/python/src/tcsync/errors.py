@@ -248,13 +248,9 @@ class TaskModelError(TcsyncError):
 
 
 class HistoryError(TcsyncError):
-    """A client's unsealed data does not have TaskChampion's format, or exceeds the limits."""
+    """An operator's export of a client is malformed, incomplete, or exceeds a limit."""
 
     usual_code = c.TCSYNC_WRONG_FORMAT
-
-
-class HistoryDeadlineError(HistoryError):
-    """Fetching a whole history took longer than its deadline."""
 
 
 class PairingCodeFault(Enum):
