@@ -243,6 +243,7 @@ def _describe_position(replica: Replica, server: ServerCheck, history: History) 
     if behind:
         return "this computer is behind the server: run `task sync` to fetch its changes"
     if ahead:
-        number = plural(replica.unsent_operations, "change")
-        return f"this computer is ahead of the server by {number}: run `task sync` to send them to it"
+        number = replica.unsent_operations
+        them = "it" if number == 1 else "them"
+        return f"this computer is ahead of the server by {plural(number, 'change')}: run `task sync` to send {them}"
     return "this computer is up to date with the server"
