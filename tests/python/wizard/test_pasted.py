@@ -132,7 +132,7 @@ def test_a_paste_answers_the_question_for_the_code_and_no_other(server, paired, 
     pasted = PASTES[how].format(code_1=code[:middle], code_2=code[middle:], settings=settings)
     terminal.paste(CODE_QUESTION, pasted)
     if not pasted.endswith(("\n", "~")):
-        terminal.answer("; the rest, or Enter to begin again: ", "")
+        terminal.answer("; add the rest, then press Enter: ", "")
     terminal.wait_for("The credentials fit: the server has 2 tasks (2 pending).")
     terminal.answer(MERGE_QUESTION, "n")
     assert terminal.end() == 10

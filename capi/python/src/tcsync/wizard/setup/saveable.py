@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..findings import Problem
 
-#: They say that the server or the way to it does not work
-#: now; with all others it is known that the settings are wrong, or that the data cannot be synced with them.
+#: They say that the server or the way to it does not work now. With all others it is known that the settings are wrong,
+#: or that the data cannot be synced with them.
 SAVEABLE = frozenset(
     {
         Problem.REMOTE_NAME_NOT_RESOLVED,
