@@ -265,7 +265,7 @@ def test_mistakes_are_named_and_the_question_is_repeated(server, paired, second)
     terminal.answer("[y/N]: ", "y")
     ask_code = "Pairing code (or Enter to type URL, client ID and secret)"
     terminal.answer(ask_code, code[:-9])
-    terminal.answer("; the rest, or Enter to begin again: ", "")
+    terminal.answer("; add the rest, then press Enter: ", "")
     terminal.wait_for("cut off")
     terminal.answer(ask_code, mistyped)
     terminal.wait_for("mistake")

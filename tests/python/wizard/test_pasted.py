@@ -132,11 +132,19 @@ def test_a_paste_answers_the_question_for_the_code_and_no_other(server, paired, 
     pasted = PASTES[how].format(code_1=code[:middle], code_2=code[middle:], settings=settings)
     terminal.paste(CODE_QUESTION, pasted)
     if not pasted.endswith(("\n", "~")):
-        terminal.answer("; the rest, or Enter to begin again: ", "")
+        terminal.answer("; add the rest, then press Enter: ", "")
     terminal.wait_for("The credentials fit: the server has 2 tasks (2 pending).")
     terminal.answer(MERGE_QUESTION, "n")
     assert terminal.end() == 10
     assert "[declined]" in terminal.screen and second.files() == before
+
+
+def test_a_file_may_have_a_pasted_code_or_settings(paired, second):
+    """If this fails, the files of `--pairing-code-file` are pickier than the question for the code."""
+    code, taskrc = paired.pair(), paired.taskrc.read_text(encoding="utf-8")
+    for text in (f"\ufeffPairing code:\r\n“{code[:60]}\r\n{code[60:]}”\r\n\r\nYours, Grace\r\n", taskrc):
+        done = second.tcsync("export", "--pairing-code-file", "-", given=text)
+        assert done.returncode == 0 and "Buy milk" in done.stdout, done.stderr
 
 
 WRONG_PASTE = "y\n1\n\nhttps://sync.example.com\nyes\n2\n" * 5
@@ -154,8 +162,8 @@ def test_a_wrong_paste_answers_nothing(server, paired, second):
         COMPUTER_QUESTION: "",
         "first of your computers to sync? [y/n]: ": "n",
         CODE_QUESTION: "",
-        "Server URL: ": server.url,
-        "Client ID: ": paired.json("show")["client_id"],
+        "Server URL: ": f"sync.server.url = {server.url}",
+        "Client ID: ": f"sync.server.client_id={paired.json('show')['client_id']}",
     }.items():
         terminal.paste(question, WRONG_PASTE)
         terminal.wait_for("[fields-swapped]" if question == CODE_QUESTION else several)

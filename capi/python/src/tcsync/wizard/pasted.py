@@ -72,6 +72,11 @@ def missing_part(text: str) -> str | None:
     return None
 
 
+def without_name(text: str, name: str) -> str:
+    """The value of a line that sets `name`, and any other text as it is."""
+    return _settings_in(text).get(name, text)
+
+
 def _settings_in(text: str) -> dict[str, str]:
     settings: dict[str, str] = {}
     last = ""

@@ -111,7 +111,7 @@ class Asker:
         self._require_terminal(question, flag)
         lines = [self._prompt(question, default=""), *self._rest_of_paste()]
         while (part := missing("\n".join(lines))) and sum(map(len, lines)) < _PASTED_CHARACTERS_MAX:
-            more = self._prompt(f"{part}; the rest, or Enter to begin again", default="", keeps_pending=True)
+            more = self._prompt(f"{part}; add the rest, then press Enter", default="", keeps_pending=True)
             rest = [more, *self._rest_of_paste()]
             if not "".join(rest).strip():
                 break

@@ -20,18 +20,20 @@ from tcsync import (
 )
 from tcsync.credentials import looks_like_client_id, secret_peculiarity
 from tcsync.pairing import looks_like_pairing_code
+from tcsync.taskrc import CLIENT_ID, SERVER_URL
 
 from ..branding import Branding
 from ..console import Console
 from ..diagnosis import errors_as_findings
-from ..findings import SAVEABLE, CommandStopped, Finding, Problem
-from ..pasted import credentials_in, has_settings, missing_part
+from ..findings import CommandStopped, Finding, Problem
+from ..pasted import credentials_in, has_settings, missing_part, without_name
 from ..recurrence import SETTING as RECURRENCE
 from ..recurrence import has_recurring
 from ..shown_credentials import show_credentials
 from . import texts
 from .answers import Answers, Computer, ServerKind, read_secret
 from .ask import Asker, numbered
+from .saveable import SAVEABLE
 
 T = TypeVar("T")
 
@@ -74,7 +76,7 @@ class Conversation:
             if url is None and self._answers.server == "cloud":
                 url = self.url("cloud")
             self._given = self._answers.credentials(url)
-            if self._given is not None:
+            if self._given is not None and self._answers.secret.is_named:
                 self._note_peculiarity(self._given.secret)
         return self._given
 
@@ -132,7 +134,7 @@ class Conversation:
                 return self._typed(url or self.url(kind))
             try:
                 credentials = _parse_pasted(text)
-                if not self._accepts_secret(credentials.secret):
+                if has_settings(text) and not self._accepts_secret(credentials.secret):
                     continue
             except CommandStopped as stop:
                 self.console.finding(stop.finding)
@@ -295,12 +297,14 @@ def _refuse_other(text: str, wanted: Field) -> None:
 
 
 def _parse_url(text: str) -> str:
+    text = without_name(text, SERVER_URL)
     _refuse_other(text, Field.URL)
     with errors_as_findings():
         return normalise_url(text)
 
 
 def _parse_client_id(text: str) -> UUID:
+    text = without_name(text, CLIENT_ID)
     _refuse_other(text, Field.CLIENT_ID)
     with errors_as_findings():
         return parse_client_id(text)
