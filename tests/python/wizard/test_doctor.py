@@ -79,6 +79,24 @@ def test_task_sync_is_not_run_after_a_failed_check(server, paired):
     assert unsent(paired) == 6
 
 
+def test_an_unknown_answer_of_taskwarrior_is_told_as_such(server, paired, authority):
+    """If this fails, the doctor guesses where it could not look, or blames the server for a fault of this computer."""
+    with tls_front(server.url, authority.certificate()) as url:
+        point_to(paired, url)
+        paired.trust(authority)
+        # A `task` that syncs only the person's own replica, as one that may not read a temporary directory.
+        paired.wrap_task('if [ -n "$TASKDATA" ]; then echo "The disk is on fire." >&2; exit 2; fi')
+        report = paired.json("doctor", "--sync", ALL_PROXY="", NO_PROXY="*")
+    skipped = {check["check"]: check["text"] for check in report["checks"] if check["status"] == "skipped"}
+    assert skipped == {
+        "proxy": "it is not known which variables this Taskwarrior obeys",
+        "trust": "it is not known whether Taskwarrior trusts the system's authorities or its own: "
+        "that depends on its build",
+        "rehearsal": "Taskwarrior cannot sync an empty replica here: The disk is on fire.",
+    }
+    assert report["exit_code"] == 0
+
+
 # The hook's name, its script, the failed checks, and words of the finding.
 HOOKS = {
     "silent": ("on-launch.broken", "exit 1", "hook-fails", "Expected feedback"),

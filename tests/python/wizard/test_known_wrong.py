@@ -15,7 +15,7 @@ MAY_BE_SAVED = {
     "remote-name-not-resolved", "remote-connection-refused", "remote-network-failed", "remote-failed",
     "remote-timed-out", "remote-proxy-failed", "remote-certificate-expired", "remote-certificate-untrusted",
     "remote-tls-failed", "remote-rate-limited", "remote-server-unavailable", "remote-server-full",
-    "remote-server-failed", "remote-too-large", "history-slow", "task-hangs", "task-fails", "sync-rate-limited",
+    "remote-server-failed", "remote-too-large", "task-hangs", "task-fails", "sync-rate-limited",
     "sync-too-large", "sync-server-full", "sync-server-failed", "sync-unreachable", "sync-untrusted", "sync-failed",
 }  # fmt: skip
 NOT_SAVED = "The settings cannot be saved as unverified: they are known not to work."

@@ -35,7 +35,7 @@ _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?\S*")
 _SENT = re.compile(r"Sent (\d+) local operations? to the server")
 _STATUS = re.compile(r"responded with (\d{3})")
 # A redirect with these makes a client fetch the address to which it should have sent.
-_FETCHED_INSTEAD = re.compile(r"/v1/client/add-(?:version|snapshot)/\S+ responded with (40[45])")
+_FETCHED_INSTEAD = re.compile(r"/v1/client/add-(?:version|snapshot)/\S+ responded with (405)")
 _PROBLEM_OF_STATUS = {
     "401": Problem.FRONT_UNAUTHORIZED,
     "403": Problem.SYNC_NOT_ALLOWED,
