@@ -567,7 +567,7 @@ class Problem(Enum):
         ExitCode.REFUSED,
     )
     ROTATION_UNREADABLE = (
-        "The new history at {url} is not complete: a new computer would miss {number} tasks.",
+        "The new history at {url} is not complete: a new computer could not receive all tasks.",
         "Nothing was changed on this computer; try again, or ask the server's operator whether it accepts snapshots.",
         ExitCode.REFUSED,
     )

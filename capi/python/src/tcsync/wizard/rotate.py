@@ -61,7 +61,7 @@ class Rotation:
             self._console.line(texts.CHECKING.format(url=self._new.url))
             server.probe()
             self._begin(server, beginning)
-            with server.history(self._console) as history:
+            with ReceivedHistory(server, self._console) as history:
                 self._verify(history, beginning)
                 self._console.done(texts.ROTATED.format(tasks=describe_tasks(history.tasks)))
                 return self._set_up(server, history)
@@ -108,10 +108,15 @@ class Rotation:
         return Problem.CLIENT_IN_USE.stop(client_id=self._new.client_id, url=self._new.url)
 
     def _verify(self, history: ReceivedHistory, beginning: _Beginning) -> None:
-        """Whether a new computer gets all tasks. Other computers may have gone on since an earlier try."""
-        lost = compare(history.tasks, beginning.tasks).only_here
-        if history.is_empty or lost:
-            raise Problem.ROTATION_UNREADABLE.stop(number=len(lost), url=self._new.url)
+        """CommandStopped unless a new computer gets all tasks. Others may have gone on since an earlier try."""
+        try:
+            history.receive()
+        except CommandStopped as stop:
+            if stop.finding.problem is not Problem.HISTORY_BEGINNING_GONE:
+                raise
+            raise Problem.ROTATION_UNREADABLE.stop(url=self._new.url) from None
+        if compare(history.tasks, beginning.tasks).only_here:
+            raise Problem.ROTATION_UNREADABLE.stop(url=self._new.url)
 
     def _set_up(self, server: ServerCheck, history: ReceivedHistory) -> dict[str, int]:
         with SetupChanges(self._computer) as changes:
