@@ -34,7 +34,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.REFUSED: "tasks or a file could be lost if the command went on, or there is no safe way to go on",
     ExitCode.NOT_CONFIGURED: "this computer has no complete sync settings, and the command needs them",
     ExitCode.TO_SYNC: "`tcsync status --exit-code`: this computer or the server has changes that the other lacks",
-    ExitCode.INTERRUPTED: "interrupted with Ctrl-C; the previous state is restored (`tcsync add`, `off`: see the message)",
+    ExitCode.INTERRUPTED: "interrupted with Ctrl-C; the previous state is restored (`add`, `off`: see the message)",
 }
 
 
