@@ -215,7 +215,7 @@ def _more(paragraphs: Iterable[str]) -> Iterator[str]:
 
 
 def _statuses(statuses: Iterable[ExitCode]) -> Iterator[str]:
-    for code in statuses:
+    for code in sorted(statuses):
         yield from _entries([(_bold(str(code.value)), f"{MEANINGS[code]}.")])
 
 

@@ -70,6 +70,9 @@ ENVIRONMENT = {
     "plain": ("NO_COLOR", "If it is not empty, the output has no colours."),
 }
 
+_ANY = (ExitCode.DONE, ExitCode.CHECK_FAILED, ExitCode.USAGE, ExitCode.INTERRUPTED)
+_WITH_SETTINGS = (*_ANY, ExitCode.CREDENTIALS, ExitCode.TASKRC, ExitCode.NOT_CONFIGURED)
+_WITH_SERVER = (*_WITH_SETTINGS, ExitCode.SERVER)
 _SERVER_CALL = ("taskrc", "taskdata", "home", "proxy", "authorities", "plain")
 
 PAGES = {
@@ -91,18 +94,7 @@ PAGES = {
         ),
     ),
     "setup": Page(
-        (
-            ExitCode.DONE,
-            ExitCode.CHECK_FAILED,
-            ExitCode.USAGE,
-            ExitCode.UNVERIFIED,
-            ExitCode.TASKWARRIOR,
-            ExitCode.SERVER,
-            ExitCode.CREDENTIALS,
-            ExitCode.TASKRC,
-            ExitCode.REFUSED,
-            ExitCode.INTERRUPTED,
-        ),
+        (*(code for code in ExitCode if code not in (ExitCode.NOT_CONFIGURED, ExitCode.TO_SYNC)),),
         (
             ("At a terminal, with questions:", ("tcsync setup",)),
             (
@@ -123,7 +115,7 @@ PAGES = {
         see_also=("doctor", "pair", "off"),
     ),
     "doctor": Page(
-        (ExitCode.DONE, ExitCode.CHECK_FAILED, ExitCode.USAGE, ExitCode.INTERRUPTED),
+        _ANY,
         (
             ("Each link, one line each:", ("tcsync doctor",)),
             ("Finish a setup whose server could not be reached:", ("tcsync doctor --yes",)),
@@ -133,18 +125,7 @@ PAGES = {
         see_also=("status", "setup"),
     ),
     "status": Page(
-        (
-            ExitCode.DONE,
-            ExitCode.CHECK_FAILED,
-            ExitCode.USAGE,
-            ExitCode.SERVER,
-            ExitCode.CREDENTIALS,
-            ExitCode.TASKRC,
-            ExitCode.REFUSED,
-            ExitCode.NOT_CONFIGURED,
-            ExitCode.TO_SYNC,
-            ExitCode.INTERRUPTED,
-        ),
+        (*_WITH_SERVER, ExitCode.REFUSED, ExitCode.TO_SYNC),
         (
             ("At one glance:", ("tcsync status",)),
             (
@@ -164,16 +145,7 @@ PAGES = {
         see_also=("doctor",),
     ),
     "add": Page(
-        (
-            ExitCode.DONE,
-            ExitCode.CHECK_FAILED,
-            ExitCode.USAGE,
-            ExitCode.SERVER,
-            ExitCode.CREDENTIALS,
-            ExitCode.TASKRC,
-            ExitCode.NOT_CONFIGURED,
-            ExitCode.INTERRUPTED,
-        ),
+        _WITH_SERVER,
         (
             ("On a computer that is set up:", ("tcsync add Buy milk --project home --tag shop --due 2026-12-24",)),
             (
@@ -186,17 +158,7 @@ PAGES = {
         see_also=("export",),
     ),
     "export": Page(
-        (
-            ExitCode.DONE,
-            ExitCode.CHECK_FAILED,
-            ExitCode.USAGE,
-            ExitCode.SERVER,
-            ExitCode.CREDENTIALS,
-            ExitCode.TASKRC,
-            ExitCode.REFUSED,
-            ExitCode.NOT_CONFIGURED,
-            ExitCode.INTERRUPTED,
-        ),
+        (*_WITH_SERVER, ExitCode.REFUSED),
         (
             ("All tasks of the server, when every computer is lost:", (
                 "tcsync export --pairing-code-file code --output tasks.json",
@@ -211,8 +173,7 @@ PAGES = {
         see_also=("add",),
     ),
     "show": Page(
-        (ExitCode.DONE, ExitCode.CHECK_FAILED, ExitCode.USAGE, ExitCode.CREDENTIALS, ExitCode.TASKRC,
-         ExitCode.NOT_CONFIGURED),
+        _WITH_SETTINGS,
         (
             ("The settings, without the secret:", ("tcsync show",)),
             ("For a program, with the secret:", ("tcsync show --json --reveal",)),
@@ -221,8 +182,7 @@ PAGES = {
         see_also=("pair", "status"),
     ),
     "pair": Page(
-        (ExitCode.DONE, ExitCode.CHECK_FAILED, ExitCode.USAGE, ExitCode.CREDENTIALS, ExitCode.TASKRC,
-         ExitCode.NOT_CONFIGURED),
+        _WITH_SETTINGS,
         (
             ("As text and for a camera:", ("tcsync pair --qr",)),
             ("For a computer that can be reached with ssh:", (
@@ -233,7 +193,7 @@ PAGES = {
         see_also=("setup", "show"),
     ),
     "off": Page(
-        (ExitCode.DONE, ExitCode.CHECK_FAILED, ExitCode.USAGE, ExitCode.TASKRC, ExitCode.INTERRUPTED),
+        (*_ANY, ExitCode.TASKRC),
         (
             ("Look first:", ("tcsync off --dry-run",)),
             ("With a question for each thing:", ("tcsync off",)),

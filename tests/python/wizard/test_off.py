@@ -113,6 +113,7 @@ def test_flags_remove_what_they_name(leaving, flags):
     assert results == {kind: rest if kind in CHOICES[flags] else "removed" for kind in ALL}
     if "settings" not in CHOICES[flags]:
         assert leaving.taskrc.read_text(encoding="utf-8") == MINE
+        assert [name for name, (content, _) in leaving.files().items() if SECRET.encode() in content] == []
 
 
 def test_each_thing_is_named_and_asked_for(leaving):

@@ -38,7 +38,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOT_CONFIGURED: "this computer has no complete sync settings, and the command needs them",
     ExitCode.DECLINED: "stopped because a person, or --no-merge, said no to a question; nothing was changed",
     ExitCode.TO_SYNC: "`tcsync status --exit-code`: this computer or the server has changes that the other lacks",
-    ExitCode.INTERRUPTED: "interrupted with Ctrl-C; the previous state is restored (`tcsync add`: see its message)",
+    ExitCode.INTERRUPTED: "interrupted with Ctrl-C; the previous state is restored (`add`, `off`: see the message)",
 }
 
 

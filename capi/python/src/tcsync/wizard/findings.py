@@ -616,7 +616,7 @@ class Problem(Enum):
 
     NOT_REMOVED = (
         "{what} could not be removed: {detail}.",
-        "Correct the reason and run `tcsync off` again, or remove it by hand; everything else is done.",
+        "Correct the reason and run `tcsync off` again, or remove it by hand; nothing else depends on it.",
         ExitCode.CHECK_FAILED,
     )
     INTERRUPTED_WHILE_REMOVING = (
