@@ -130,7 +130,7 @@ PAGES = {
             ("At one glance:", ("tcsync status",)),
             (
                 "Sync only if there is something to sync, in a script:",
-                ("tcsync status --exit-code > /dev/null", "if [ $? -eq 10 ]; then task sync; fi"),
+                ("tcsync status --exit-code > /dev/null", "if [ $? -eq 11 ]; then task sync; fi"),
             ),
         ),
         description=(
