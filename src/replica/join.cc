@@ -1,5 +1,6 @@
 #include "replica/join.h"
 
+#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,6 +45,24 @@ absl::StatusOr<HistoryState> ReadHistory(Store& store) {
   return HistoryState{*std::move(side), *base};
 }
 
+// Removes the copy of a join that fails, which would be in the way of the next attempt.
+class UnfinishedCopy {
+ public:
+  explicit UnfinishedCopy(const std::string& path) : path_(path) {}
+  UnfinishedCopy(const UnfinishedCopy&) = delete;
+  UnfinishedCopy& operator=(const UnfinishedCopy&) = delete;
+  // Also without memory, so without a std::filesystem::path.
+  ~UnfinishedCopy() {
+    if (!is_kept_ && !path_.empty()) std::remove(path_.c_str());
+  }
+
+  void Keep() { is_kept_ = true; }
+
+ private:
+  const std::string& path_;
+  bool is_kept_ = false;
+};
+
 // Replaces everything but the working set.
 absl::Status WriteHistory(Store& store, const HistoryState& history, bool keeps_synced) {
   absl::Status status = store.Clear();
@@ -83,6 +102,7 @@ absl::StatusOr<JoinReport> JoinHistory(Store& own, Store& history, const JoinOpt
   // From here on no other program can add a change that would be missing afterwards.
   absl::StatusOr<Transaction> transaction = Transaction::BeginWrite(own.connection());
   if (!transaction.ok()) return transaction.status();
+  UnfinishedCopy copy(copy_path);
   if (!copy_path.empty()) {
     const absl::Status copied = own.connection().CopyToFile(copy_path);
     if (!copied.ok()) return copied;
@@ -95,6 +115,7 @@ absl::StatusOr<JoinReport> JoinHistory(Store& own, Store& history, const JoinOpt
   if (status.ok()) status = RebuildWorkingSet(own, /*renumber=*/false);
   if (status.ok()) status = transaction->Commit();
   if (!status.ok()) return status;
+  copy.Keep();
   return std::move(merge.report);
 }
 

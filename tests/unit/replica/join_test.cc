@@ -193,6 +193,20 @@ TEST_F(JoinTest, AFailedCopyChangesNothing) {
   EXPECT_FALSE(there_->JoinHistory(*Received(), {.copy_directory = directory_.path()}).ok());
 }
 
+TEST_F(JoinTest, AFailedJoinLeavesNoCopy) {
+  // If this fails, the next attempt at a join is refused because of the copy of the first one.
+  const auto here = OfAnotherHistory(directory_.path() + "/replica");
+  RawDatabase database(directory_.path() + "/replica");
+  database.Run("INSERT INTO operations (data, synced) VALUES ('{}', 1)");
+  const std::string aside = directory_.path() + "/aside";
+  EXPECT_EQ(here->JoinHistory(*Received(), {.copy_directory = aside}).status().code(),
+            absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(std::filesystem::is_empty(aside));
+  database.Run("DELETE FROM operations WHERE data = '{}'");
+  MustJoin(*here, *Received(), {.copy_directory = aside});
+  EXPECT_FALSE(std::filesystem::is_empty(aside));
+}
+
 TEST_F(JoinTest, AHistoryWithChangesOfItsOwnIsRefused) {
   // If this fails, changes that were never sent are taken for sent ones.
   const auto here = OfAnotherHistory(directory_.path());
