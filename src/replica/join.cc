@@ -27,6 +27,20 @@ absl::StatusOr<MergeSide> ReadSide(Store& store) {
   return MergeSide{*std::move(tasks), *std::move(operations)};
 }
 
+// A pending deletion at the history's version followed all of the history, as after a first join.
+absl::Status FindLaterDeletions(Store& store, const Uuid& history_base, MergeSide& side) {
+  const absl::StatusOr<Uuid> base = store.GetBaseVersion();
+  if (!base.ok()) return base.status();
+  if (*base != history_base) return absl::OkStatus();
+  const auto pending = store.GetPendingOperations();
+  if (!pending.ok()) return pending.status();
+  for (const PendingOperation& each : *pending) {
+    if (each.operation.kind != Operation::Kind::kDelete) continue;
+    side.later_deletions.insert(each.operation.task_id);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<HistoryState> ReadHistory(Store& store) {
   absl::StatusOr<Transaction> transaction = Transaction::BeginRead(store.connection());
   if (!transaction.ok()) return transaction.status();
@@ -107,10 +121,12 @@ absl::StatusOr<JoinReport> JoinHistory(Store& own, Store& history, const JoinOpt
     const absl::Status copied = own.connection().CopyToFile(copy_path);
     if (!copied.ok()) return copied;
   }
-  const absl::StatusOr<MergeSide> side = ReadSide(own);
+  absl::StatusOr<MergeSide> side = ReadSide(own);
   if (!side.ok()) return side.status();
+  absl::Status status = FindLaterDeletions(own, joined->base, *side);
+  if (!status.ok()) return status;
   Merge merge = MergeIntoHistory(*side, joined->side, absl::Now());
-  absl::Status status = WriteHistory(own, *joined, options.keep_synced_operations);
+  status = WriteHistory(own, *joined, options.keep_synced_operations);
   if (status.ok()) status = AddPending(own, std::move(merge.operations));
   if (status.ok()) status = RebuildWorkingSet(own, /*renumber=*/false);
   if (status.ok()) status = transaction->Commit();

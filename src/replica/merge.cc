@@ -239,12 +239,13 @@ class Merger {
   // A task that only the history has.
   void TakeFromHistory(const Task& task) {
     const TaskPast* const past = Find(own_pasts_, task.task_id);
-    if (past == nullptr || !past->deleted_after) {
+    const bool is_later = own_.later_deletions.contains(task.task_id);
+    if (!is_later && (past == nullptr || !past->deleted_after)) {
       ++merge_.report.received_tasks;
       return;
     }
     const SideTask theirs(task.properties, Find(history_pasts_, task.task_id), now_);
-    if (theirs.LastChange() <= *past->deleted_after) {
+    if (is_later || theirs.LastChange() <= *past->deleted_after) {
       ++merge_.report.deleted_tasks;
       merge_.operations.push_back(Operation::Delete(task.task_id));
       return;

@@ -135,6 +135,17 @@ TEST_F(JoinTest, JoiningTwiceAddsNothing) {
   EXPECT_THAT(again.doubtful, IsEmpty());
 }
 
+TEST_F(JoinTest, JoiningTwiceBringsNoDeletedTaskBack) {
+  // If this fails, a join that is repeated after an interruption returns a task that was purged,
+  // because the operations that showed the time of its deletion are gone.
+  const auto here = OfAnotherHistory(directory_.path());
+  MustCommit(*here, NewTask(kThere, "also here", 8));
+  MustCommit(*here, {Operation::Delete(kThere)});
+  EXPECT_EQ(MustJoin(*here, *Received()).deleted_tasks, 1);
+  EXPECT_EQ(MustJoin(*here, *Received()).deleted_tasks, 1);
+  EXPECT_EQ(TasksOf(*here).count(kThere), 0);
+}
+
 TEST_F(JoinTest, TwoComputersThatDifferAreMadeEqual) {
   // If this fails, replicas that differ at the same version, as after TaskChampion's fault with
   // more than a megabyte of changes, cannot be put right.
