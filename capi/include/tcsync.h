@@ -1154,7 +1154,8 @@ typedef struct tcsync_replica_options {
   int64_t busy_timeout_ms; /* the wait of a call for another program that holds the database, up
                               to 86,400,000; 0: 10 seconds. A Taskwarrior that syncs holds it
                               until its sync ends */
-  int32_t copy; /* 1: opens a copy in memory of the database as it is now. The file is not written to,
+  int32_t
+      copy; /* 1: opens a copy in memory of the database as it is now. The file is not written to,
                    not even to upgrade it, and what is changed in the copy ends with it. Without a
                    database TCSYNC_REPLICA_MISSING */
 } tcsync_replica_options;
@@ -1395,10 +1396,12 @@ typedef struct tcsync_sync_options {
                               computer that is short of processor, memory or bandwidth */
   tcsync_progress_function progress; /* NULL: none */
   void *user_data;                   /* passed back to it as it is */
-  int32_t receive_only; /* 1: receives, and ends. Nothing is sent, the working set is not rebuilt, and
+  int32_t
+      receive_only; /* 1: receives, and ends. Nothing is sent, the working set is not rebuilt, and
                            the operations of tasks that were deleted stay; the next sync without it
                            does that */
-  const char *last_version_id; /* not NULL: receives up to this version, as with receive_only; without
+  const char
+      *last_version_id; /* not NULL: receives up to this version, as with receive_only; without
                                   such a version on the way, up to the latest one. Borrowed for the
                                   call */
 } tcsync_sync_options;
@@ -1474,8 +1477,8 @@ typedef struct tcsync_join_report {
  *   for a copy_directory that is empty or has a database, or with a replica in memory. */
 TCSYNC_API tcsync_code tcsync_replica_join(tcsync_replica *replica, tcsync_replica *history,
                                            const tcsync_join_options *options,
-                                           tcsync_join_report *report,
-                                           tcsync_operations **doubtful, tcsync_error **error);
+                                           tcsync_join_report *report, tcsync_operations **doubtful,
+                                           tcsync_error **error);
 
 /* ------------------------------------------------------------------------------------------------
  * Checks by the compiler

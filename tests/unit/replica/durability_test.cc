@@ -276,9 +276,9 @@ TEST(DurabilityTest, ADamagedOperationOfATaskThatIsGoneIsRemoved) {
           "UPDATE operations SET synced = true; DELETE FROM tasks;"
           "PRAGMA wal_checkpoint(TRUNCATE)");
   DamageTheFile(directory.path());
-  Store store(
-      Connection::Open(DatabasePath(directory.path()), OpenMode::kReadAndWrite, /*busy_timeout_ms=*/0)
-          .value());
+  Store store(Connection::Open(DatabasePath(directory.path()), OpenMode::kReadAndWrite,
+                               /*busy_timeout_ms=*/0)
+                  .value());
   const absl::Status status = store.RemoveOrphanedOperations();
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_THAT(RawDatabase(directory.path()).Run("SELECT count(*) FROM operations"),
