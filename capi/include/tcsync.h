@@ -1431,7 +1431,8 @@ typedef struct tcsync_sync_report {
  *   it as struct_size says. Unlike other outputs, *report is filled by a sync that failed, too: with
  *   the effects that stay.
  * Errors: TCSYNC_SYNC_FAILED with its details; TCSYNC_REMOTE_FAILED and TCSYNC_UNSEAL_FAILED with
- *   theirs; TCSYNC_CANCELLED; TCSYNC_INVALID_ARGUMENT for a remote without a key. */
+ *   theirs; TCSYNC_CANCELLED; TCSYNC_INVALID_ARGUMENT for a remote without a key; TCSYNC_INVALID_UUID for
+ *   a last_version_id that is no version's, the nil UUID among them. */
 TCSYNC_API tcsync_code tcsync_replica_sync(tcsync_replica *replica, tcsync_remote *remote,
                                            const tcsync_sync_options *options,
                                            tcsync_sync_report *report, tcsync_error **error);
@@ -1472,7 +1473,8 @@ typedef struct tcsync_join_report {
  * Threads: one, for both replicas.
  * Ownership: borrows options (NULL: all defaults) for the call; fills the caller's struct, as much of
  *   it as struct_size says; *doubtful is the caller's, for tcsync_operations_free.
- * Errors: TCSYNC_INVALID_ARGUMENT for a history with pending operations, and for one replica as both. */
+ * Errors: TCSYNC_INVALID_ARGUMENT for a history with pending operations, for one replica as both, and
+ *   for a copy_directory that is empty or has a database, or with a replica in memory. */
 TCSYNC_API tcsync_code tcsync_replica_join(tcsync_replica *replica, tcsync_replica *history,
                                            const tcsync_join_options *options,
                                            tcsync_join_report *report, tcsync_operations **doubtful,

@@ -344,7 +344,7 @@ tcsync_code tcsync_replica_open(const char* directory, const tcsync_replica_opti
     if (directory != nullptr) {
       result = tcsync::capi::OpenDatabase::Check();
       if (!result.ok()) return result;
-      if (!read_options.copy) made->database.emplace();
+      made->database.emplace();
     }
     absl::StatusOr<std::unique_ptr<tcsync::Replica>> opened =
         directory == nullptr ? tcsync::Replica::OpenInMemory()
@@ -355,6 +355,8 @@ tcsync_code tcsync_replica_open(const char* directory, const tcsync_replica_opti
       return FromStatus(opened.status(), meaning);
     }
     made->replica = *std::move(opened);
+    // A copy has no file open.
+    if (read_options.copy) made->database.reset();
     *replica = made.release();
     return {};
   });

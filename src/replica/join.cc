@@ -1,5 +1,6 @@
 #include "replica/join.h"
 
+#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,20 @@ absl::StatusOr<MergeSide> ReadSide(Store& store) {
   return MergeSide{*std::move(tasks), *std::move(operations)};
 }
 
+// A pending deletion at the history's version followed all of the history, as after a first join.
+absl::Status FindLaterDeletions(Store& store, const Uuid& history_base, MergeSide& side) {
+  const absl::StatusOr<Uuid> base = store.GetBaseVersion();
+  if (!base.ok()) return base.status();
+  if (*base != history_base) return absl::OkStatus();
+  const auto pending = store.GetPendingOperations();
+  if (!pending.ok()) return pending.status();
+  for (const PendingOperation& each : *pending) {
+    if (each.operation.kind != Operation::Kind::kDelete) continue;
+    side.later_deletions.insert(each.operation.task_id);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<HistoryState> ReadHistory(Store& store) {
   absl::StatusOr<Transaction> transaction = Transaction::BeginRead(store.connection());
   if (!transaction.ok()) return transaction.status();
@@ -43,6 +58,24 @@ absl::StatusOr<HistoryState> ReadHistory(Store& store) {
   if (!side.ok()) return side.status();
   return HistoryState{*std::move(side), *base};
 }
+
+// Removes the copy of a join that fails, which would be in the way of the next attempt.
+class UnfinishedCopy {
+ public:
+  explicit UnfinishedCopy(const std::string& path) : path_(path) {}
+  UnfinishedCopy(const UnfinishedCopy&) = delete;
+  UnfinishedCopy& operator=(const UnfinishedCopy&) = delete;
+  // Also without memory, so without a std::filesystem::path.
+  ~UnfinishedCopy() {
+    if (!is_kept_ && !path_.empty()) std::remove(path_.c_str());
+  }
+
+  void Keep() { is_kept_ = true; }
+
+ private:
+  const std::string& path_;
+  bool is_kept_ = false;
+};
 
 // Replaces everything but the working set.
 absl::Status WriteHistory(Store& store, const HistoryState& history, bool keeps_synced) {
@@ -83,18 +116,22 @@ absl::StatusOr<JoinReport> JoinHistory(Store& own, Store& history, const JoinOpt
   // From here on no other program can add a change that would be missing afterwards.
   absl::StatusOr<Transaction> transaction = Transaction::BeginWrite(own.connection());
   if (!transaction.ok()) return transaction.status();
+  UnfinishedCopy copy(copy_path);
   if (!copy_path.empty()) {
     const absl::Status copied = own.connection().CopyToFile(copy_path);
     if (!copied.ok()) return copied;
   }
-  const absl::StatusOr<MergeSide> side = ReadSide(own);
+  absl::StatusOr<MergeSide> side = ReadSide(own);
   if (!side.ok()) return side.status();
+  absl::Status status = FindLaterDeletions(own, joined->base, *side);
+  if (!status.ok()) return status;
   Merge merge = MergeIntoHistory(*side, joined->side, absl::Now());
-  absl::Status status = WriteHistory(own, *joined, options.keep_synced_operations);
+  status = WriteHistory(own, *joined, options.keep_synced_operations);
   if (status.ok()) status = AddPending(own, std::move(merge.operations));
   if (status.ok()) status = RebuildWorkingSet(own, /*renumber=*/false);
   if (status.ok()) status = transaction->Commit();
   if (!status.ok()) return status;
+  copy.Keep();
   return std::move(merge.report);
 }
 

@@ -156,7 +156,7 @@ struct Decision {
 // Of two values that differ. The history's wins where nothing decides, as the server's does in a
 // sync.
 Decision Decide(const std::string& name, const Side& own, const Side& history,
-                Winner status_winner) {
+                const Decision& status) {
   const Winner later = own.time > history.time ? Winner::kOwn : Winner::kHistory;
   if (own.is_known && history.is_known) return {later, own.time == history.time};
   // The unknown time was not later than the one that stands for it.
@@ -164,7 +164,10 @@ Decision Decide(const std::string& name, const Side& own, const Side& history,
   if (history.is_known && history.time > own.time) return {Winner::kHistory};
   if (name == kModified) return {later};
   // These two change with the status.
-  if (name == kEnd || name == kStart) return {status_winner, true};
+  if (name == kEnd || name == kStart) return status;
+  // It was never set on one side, so it was set on the other one.
+  if (own.is_known && own.time == absl::InfinitePast()) return {Winner::kHistory};
+  if (history.is_known && history.time == absl::InfinitePast()) return {Winner::kOwn};
   // It may have been removed, or never have been there. Nothing is lost if it stays.
   if (own.value.has_value() != history.value.has_value()) {
     return {own.value ? Winner::kOwn : Winner::kHistory, true};
@@ -236,18 +239,29 @@ class Merger {
   // A task that only the history has.
   void TakeFromHistory(const Task& task) {
     const TaskPast* const past = Find(own_pasts_, task.task_id);
-    if (past == nullptr || !past->deleted_after) {
+    const bool is_later = own_.later_deletions.contains(task.task_id);
+    if (!is_later && (past == nullptr || !past->deleted_after)) {
       ++merge_.report.received_tasks;
       return;
     }
     const SideTask theirs(task.properties, Find(history_pasts_, task.task_id), now_);
-    if (theirs.LastChange() <= *past->deleted_after) {
+    if (is_later || theirs.LastChange() <= *past->deleted_after) {
       ++merge_.report.deleted_tasks;
       merge_.operations.push_back(Operation::Delete(task.task_id));
       return;
     }
     ++merge_.report.received_tasks;
     merge_.report.doubtful.push_back(Operation::Delete(task.task_id));
+  }
+
+  // Also where both have the same status, at two times.
+  static Decision DecideStatus(const SideTask& own, const SideTask& theirs) {
+    const std::string name(kStatusProperty);
+    const Side ours = own.Find(name);
+    const Side its = theirs.Find(name);
+    Decision decision = Decide(name, ours, its, Decision{Winner::kHistory});
+    if (ours.value == its.value) decision.is_doubtful = true;
+    return decision;
   }
 
   void MergeTask(const Task& own_task, const Task& history_task) {
@@ -258,16 +272,14 @@ class Merger {
     std::set<std::string> names;
     for (const auto& [name, value] : own_task.properties) names.insert(name);
     for (const auto& [name, value] : history_task.properties) names.insert(name);
-    const std::string status(kStatusProperty);
-    const Winner status_winner =
-        Decide(status, own.Find(status), theirs.Find(status), Winner::kHistory).winner;
+    const Decision status = DecideStatus(own, theirs);
     bool has_changed = false;
     bool was_overruled = false;
     for (const std::string& name : names) {
       const Side ours = own.Find(name);
       const Side its = theirs.Find(name);
       if (ours.value == its.value) continue;
-      const Decision decision = Decide(name, ours, its, status_winner);
+      const Decision decision = Decide(name, ours, its, status);
       const bool is_own = decision.winner == Winner::kOwn;
       if (is_own) Update(task_id, name, ours);
       has_changed |= is_own;

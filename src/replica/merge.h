@@ -2,6 +2,7 @@
 #ifndef TCSYNC_SRC_REPLICA_MERGE_H_
 #define TCSYNC_SRC_REPLICA_MERGE_H_
 
+#include <set>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -15,6 +16,8 @@ namespace tcsync::replica {
 struct MergeSide {
   std::vector<Task> tasks;
   std::vector<Operation> operations;
+  // Tasks whose deletion followed everything that the other side has, whatever the times say.
+  std::set<Uuid> later_deletions = {};
 };
 
 struct Merge {

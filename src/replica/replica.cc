@@ -102,8 +102,10 @@ absl::StatusOr<std::unique_ptr<Store>> OpenCopy(const std::string& path,
   absl::StatusOr<std::unique_ptr<Connection>> copy =
       Connection::CopyToMemory(path, options.busy_timeout_ms);
   if (!copy.ok()) return copy.status();
-  if (const absl::Status status = replica::UpgradeSchema(**copy); !status.ok()) return status;
-  return std::make_unique<Store>(*std::move(copy));
+  const absl::Status status = replica::UpgradeSchema(**copy);
+  if (status.ok()) return std::make_unique<Store>(*std::move(copy));
+  // The copy has no name of its own that a person would know.
+  return absl::Status(status.code(), absl::StrCat("the copy of ", path, ": ", status.message()));
 }
 
 }  // namespace

@@ -382,7 +382,11 @@ static void check_replica_refused(void* argument) {
   tcsync_replica* own = NULL;
   tcsync_replica_state state;
   tcsync_sync_report report;
+  tcsync_join_report join_report;
+  tcsync_operations* doubtful = NULL;
+  tcsync_replica_options options;
   int32_t was_undone = 0;
+  join_report.struct_size = sizeof(join_report);
   state.struct_size = sizeof(state);
   report.struct_size = sizeof(report);
   CHECK_FAILS(tcsync_replica_commit(replica, &operation, 1, &error), TCSYNC_FORKED,
@@ -400,7 +404,17 @@ static void check_replica_refused(void* argument) {
   CHECK_FAILS(tcsync_replica_open(inherited->directory, NULL, &own, &error), TCSYNC_FORKED,
               "while its parent had a replica open");
   CHECK(own == NULL);
+  memset(&options, 0, sizeof(options));
+  options.struct_size = sizeof(options);
+  options.copy = 1;
+  CHECK_FAILS(tcsync_replica_open(inherited->directory, &options, &own, &error), TCSYNC_FORKED,
+              "while its parent had a replica open");
   own = open_replica(NULL);
+  CHECK_FAILS(tcsync_replica_join(replica, own, NULL, &join_report, &doubtful, &error),
+              TCSYNC_FORKED, "the replica");
+  CHECK_FAILS(tcsync_replica_join(own, replica, NULL, &join_report, &doubtful, &error),
+              TCSYNC_FORKED, "the replica");
+  CHECK(doubtful == NULL);
   tcsync_replica_free(own);
   tcsync_replica_free(replica);
   /* Lists are memory, and each process has its own. */
@@ -408,6 +422,18 @@ static void check_replica_refused(void* argument) {
   CHECK_INT(operation_at(inherited->operations, 0).kind, TCSYNC_OPERATION_CREATE);
   tcsync_tasks_free(inherited->tasks);
   tcsync_operations_free(inherited->operations);
+}
+
+/* The parent's copy has no file open, so the child's own replica takes its locks. */
+static void change_beside_copy(void* argument) {
+  parents_replica* const inherited = (parents_replica*)argument;
+  tcsync_replica_state state;
+  tcsync_replica* replica = open_replica(inherited->directory);
+  state.struct_size = sizeof(state);
+  CHECK_FAILS(tcsync_replica_get_state(inherited->replica, &state, &error), TCSYNC_FORKED,
+              "the replica");
+  add_task(replica, TASK_C, "from another child");
+  tcsync_replica_free(replica);
 }
 
 static void add_in_own_replica(void* argument) {
@@ -419,6 +445,7 @@ static void add_in_own_replica(void* argument) {
 
 static void a_child_cannot_use_the_parents_replica(void) {
   parents_replica made;
+  tcsync_replica_options options;
   make_directory(made.directory);
   made.replica = open_replica(made.directory);
   add_task(made.replica, TASK_A, "one");
@@ -434,6 +461,14 @@ static void a_child_cannot_use_the_parents_replica(void) {
   /* Once the parent has closed it, a child can open it. */
   check_child(fork_child(add_in_own_replica, &made));
   made.replica = open_replica(made.directory);
+  check_task_count(made.replica, 2);
+  tcsync_replica_free(made.replica);
+  /* And it can open it beside a copy. */
+  memset(&options, 0, sizeof(options));
+  options.struct_size = sizeof(options);
+  options.copy = 1;
+  CHECK_OK(tcsync_replica_open(made.directory, &options, &made.replica, &error));
+  check_child(fork_child(change_beside_copy, &made));
   check_task_count(made.replica, 2);
   tcsync_replica_free(made.replica);
   remove_directory(made.directory);

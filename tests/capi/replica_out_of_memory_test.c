@@ -155,6 +155,102 @@ static tcsync_code attempt_get_state(tcsync_error** error) {
   return code;
 }
 
+/* What a replica with tasks of its own joins. */
+static tcsync_replica* history;
+
+/* It is afterwards as it was, or joined. */
+static tcsync_code attempt_join_of(tcsync_replica* joining, const tcsync_join_options* options,
+                                   tcsync_error** error) {
+  tcsync_join_report report;
+  tcsync_operations* doubtful = NULL;
+  int is_joined = 0;
+  tcsync_code code = TCSYNC_OK;
+  report.struct_size = sizeof(report);
+  commit_one(joining, create_task(TASK_A));
+  commit_one(joining, update_task_at(TASK_A, "description", "here, and also rather long", 1));
+  commit_one(joining, update_task_at(TASK_A, "project", "here, and also rather long", 1700000009));
+  add_task(joining, TASK_B, "a text that is too long for a short string");
+  begin_refusing();
+  code = tcsync_replica_join(joining, history, options, &report, &doubtful, error);
+  end_refusing();
+  CHECK_INT(doubtful != NULL, code == TCSYNC_OK);
+  CHECK_INT(report.added_tasks, code == TCSYNC_OK);
+  is_joined = strcmp(state_of(joining).base_version_id.text, NIL_VERSION) != 0;
+  if (code == TCSYNC_OK) CHECK(is_joined);
+  check_task_count(joining, is_joined ? 3 : 2);
+  CHECK_INT(state_of(joining).pending_operations, is_joined ? 3 : 5);
+  check_property(joining, TASK_A, "description",
+                 is_joined ? "there, and rather long" : "here, and also rather long");
+  tcsync_operations_free(doubtful);
+  /* It can be used and joined all the same. */
+  commit_one(joining, update_task(TASK_B, "priority", "H"));
+  CHECK_OK(tcsync_replica_join(joining, history, NULL, &report, &doubtful, &error));
+  check_task_count(joining, 3);
+  check_property(joining, TASK_B, "priority", "H");
+  check_property(joining, TASK_A, "project", "here, and also rather long");
+  tcsync_operations_free(doubtful);
+  tcsync_replica_free(joining);
+  return code;
+}
+
+static tcsync_code attempt_join(tcsync_error** error) {
+  return attempt_join_of(open_replica(NULL), NULL, error);
+}
+
+/* A copy is there if the replica has joined, and otherwise it does not keep it from joining. */
+static tcsync_code attempt_join_with_copy(tcsync_error** error) {
+  char here[PATH_BYTES];
+  char aside[PATH_BYTES];
+  char copy[PATH_BYTES];
+  tcsync_join_options options;
+  tcsync_code code = TCSYNC_OK;
+  make_directory(here);
+  join_path(aside, here, "aside");
+  join_path(copy, aside, "taskchampion.sqlite3");
+  memset(&options, 0, sizeof(options));
+  options.struct_size = sizeof(options);
+  options.copy_directory = aside;
+  code = attempt_join_of(open_replica(here), &options, error);
+  if (code == TCSYNC_OK) CHECK(path_exists(copy));
+  if (path_exists(copy)) {
+    tcsync_replica* const before = open_replica(aside);
+    check_task_count(before, 2);
+    tcsync_replica_free(before);
+  }
+  remove_directory(here);
+  return code;
+}
+
+static void exhaust_joins(void) {
+  test_server server = start_server(NULL, NULL);
+  tcsync_key* key = NULL;
+  tcsync_sync_options options;
+  tcsync_sync_report report;
+  CHECK_OK(tcsync_key_derive(CLIENT_A, "secret", 6, &key, &error));
+  remote = open_remote(server.url, CLIENT_A, key);
+  replica = open_replica(NULL);
+  report.struct_size = sizeof(report);
+  /* The server wants a snapshot of the first version, which brings no operations to others. */
+  add_task(replica, TASK_C, "a text that is too long for a short string");
+  CHECK_OK(tcsync_replica_sync(replica, remote, NULL, &report, &error));
+  commit_one(replica, create_task(TASK_A));
+  commit_one(replica, update_task_at(TASK_A, "description", "there, and rather long", 1700000001));
+  commit_one(replica, update_task_at(TASK_A, "project", "there, and rather long", 1));
+  CHECK_OK(tcsync_replica_sync(replica, remote, NULL, &report, &error));
+  memset(&options, 0, sizeof(options));
+  options.struct_size = sizeof(options);
+  options.receive_only = 1;
+  history = open_replica(NULL);
+  CHECK_OK(tcsync_replica_sync(history, remote, &options, &report, &error));
+  exhaust(attempt_join, TCSYNC_OK);
+  exhaust_some(attempt_join_with_copy, TCSYNC_OK, 11);
+  tcsync_replica_free(history);
+  tcsync_replica_free(replica);
+  tcsync_remote_free(remote);
+  tcsync_key_free(key);
+  stop_server(&server);
+}
+
 /* Whether a version that was sent was also recorded or not, the next sync continues correctly. */
 static tcsync_code attempt_sync(tcsync_error** error) {
   tcsync_sync_report report;
@@ -221,6 +317,7 @@ static void exhaust_sync(void) {
 int main(void) {
   if (!can_refuse_memory()) return SKIPPED;
   RUN(exhaust_replicas, "a program that runs out of memory is aborted, or loses a person's tasks");
+  RUN(exhaust_joins, "a join that runs out of memory leaves a part of a person's tasks");
   RUN(exhaust_sync, "a sync that runs out of memory loses changes or repeats them");
   return check_exit_status();
 }

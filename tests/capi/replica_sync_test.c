@@ -2,6 +2,7 @@
  * should. */
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -413,7 +414,7 @@ static void structs_of_other_releases_are_accepted_or_refused(void) {
   later_options.behind[7] = 1;
   CHECK_FAILS(SYNC(), TCSYNC_INVALID_ARGUMENT, "is not 0");
   CHECK_INT(later_report.report.sent_versions, 0);
-  later_options.options.struct_size = sizeof(tcsync_sync_options) - 1;
+  later_options.options.struct_size = offsetof(tcsync_sync_options, receive_only) - 1;
   CHECK_FAILS(SYNC(), TCSYNC_INVALID_ARGUMENT, "options->struct_size");
   later_options.options.struct_size = sizeof(tcsync_sync_options);
   later_report.report.struct_size = 0;

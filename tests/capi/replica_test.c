@@ -322,7 +322,7 @@ static void opening_checks_the_directory_and_its_arguments(void) {
   options.busy_timeout_ms = 86400001;
   CHECK_OPEN_FAILS(below, TCSYNC_INVALID_OPTION_VALUE, "86400001");
   options.busy_timeout_ms = 86400000;
-  options.struct_size = sizeof(options) - 1;
+  options.struct_size = offsetof(tcsync_replica_options, copy) - 1;
   CHECK_OPEN_FAILS(below, TCSYNC_INVALID_ARGUMENT, "struct_size");
   options.struct_size = sizeof(options);
   CHECK_NEEDS(tcsync_replica_open(below, &options, NULL, &error), "replica");

@@ -2,12 +2,11 @@
 // enemy who has the secret, and records of a database file. Each is refused with a problem, or
 // keeps its meaning when it is written and read again. The rebase: whatever two computers change,
 // and in whatever order they sync, each has the server's tasks with its own pending changes after
-// them, and an undo of these restores the server's tasks.
+// them, and an undo of these restores the server's tasks. The join of two histories: each property
+// is as one of the two had it, the later one if that is known.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -23,18 +22,15 @@
 #include "replica/instant.h"
 #include "replica/operation_json.h"
 #include "replica/rebase.h"
-#include "replica/schema.h"
 #include "replica/snapshot.h"
-#include "replica/sqlite.h"
 #include "replica/store.h"
 #include "replica/task_changes.h"
+#include "tests/fuzz/replica_join.h"
+#include "tests/fuzz/replica_model.h"
 #include "tests/fuzz/target.h"
 
 namespace tcsync::fuzz {
 namespace {
-
-using replica::PendingOperation;
-using Kind = Operation::Kind;
 
 // More than an input holds, unless it is a bomb.
 constexpr size_t kSnapshotJsonBytesMax = size_t{1} << 18;
@@ -63,13 +59,6 @@ std::string FormatSegment(const std::vector<Operation>& operations) {
                     replica::FormatSentOperation(operation));
   }
   return absl::StrCat(segment, replica::kSegmentEnd);
-}
-
-// As another replica receives it.
-Operation WithoutOldValues(Operation operation) {
-  operation.old_value.reset();
-  operation.old_properties.clear();
-  return operation;
 }
 
 void ReadStoredOperation(absl::string_view text) {
@@ -111,45 +100,6 @@ void ReadInstant(absl::string_view text) {
   Expect(replica::ToNanoseconds(*time) == *time, "a time that is read is in nanoseconds");
 }
 
-// The model of a replica's tasks.
-using Tasks = std::map<Uuid, TaskProperties>;
-
-// Whether the operation is valid; an invalid one changes nothing.
-bool Apply(const Operation& operation, Tasks& tasks) {
-  const auto task = tasks.find(operation.task_id);
-  if ((task != tasks.end()) == (operation.kind == Kind::kCreate)) return false;
-  if (operation.kind == Kind::kCreate) {
-    tasks[operation.task_id] = {};
-  } else if (operation.kind == Kind::kDelete) {
-    tasks.erase(task);
-  } else if (operation.value) {
-    task->second[operation.property] = *operation.value;
-  } else {
-    task->second.erase(operation.property);
-  }
-  return true;
-}
-
-// Sets the operation's old value, or old properties, before it is applied.
-void FillIn(const Tasks& tasks, Operation& operation) {
-  const auto task = tasks.find(operation.task_id);
-  if (task == tasks.end()) return;
-  if (operation.kind == Kind::kDelete) operation.old_properties = task->second;
-  if (operation.kind != Kind::kUpdate) return;
-  const auto property = task->second.find(operation.property);
-  if (property != task->second.end()) operation.old_value = property->second;
-}
-
-// So that a long input does not take seconds.
-constexpr int kStepsMax = 32;
-
-// Few tasks, properties, values and times, so that every conflict occurs.
-Uuid TaskOf(int details) {
-  static const Uuid kTasks[] = {*Uuid::Parse("00000000-0000-4000-8000-000000000001"),
-                                *Uuid::Parse("00000000-0000-4000-8000-000000000002")};
-  return kTasks[details % 2];
-}
-
 Operation UpdateOf(const Uuid& task_id, uint8_t details) {
   static const char* const kProperties[] = {"status", "description", "due", ""};
   static const std::optional<std::string> kValues[] = {std::nullopt, "pending", "recurring", ""};
@@ -175,20 +125,6 @@ Operation AnyOperation(int details, Input& input) {
     default:
       return UpdateOf(task_id, input.TakeByte());
   }
-}
-
-// Whether the tasks are those of the server's history and then the pending operations, and an undo
-// of these, from the last one on, restores the tasks before them.
-void ExpectPendingAfter(Tasks server, const std::vector<Operation>& pending, const Tasks& tasks) {
-  for (const Operation& operation : pending) {
-    if (operation.kind == Kind::kUndoPoint) continue;
-    Operation with_old_values = WithoutOldValues(operation);
-    FillIn(server, with_old_values);
-    Expect(operation == with_old_values, "an undo restores what was there");
-    Expect(Apply(operation, server), "a pending operation is valid after the server's history");
-  }
-  Expect(tasks == server,
-         "the tasks are those of the server's history and the pending operations after it");
 }
 
 // The rebase alone: the operations of one computer, onto those of another one that has synced.
@@ -227,29 +163,6 @@ void RebaseOperations(Input input) {
   ExpectPendingAfter(server, to_send, here);
 }
 
-void ExpectOk(const absl::Status& status) { Expect(status.ok(), status.ToString()); }
-
-template <typename T>
-T Expected(absl::StatusOr<T> result) {
-  ExpectOk(result.status());
-  return *std::move(result);
-}
-
-// One store for all schedules. Its tables are emptied here: to create them takes longer.
-replica::Store& EmptyStore() {
-  static replica::Store* const store = [] {
-    auto connection =
-        Expected(replica::Connection::Open(":memory:", replica::OpenMode::kCreateIfMissing, 0));
-    ExpectOk(replica::UpgradeSchema(*connection));
-    return new replica::Store(std::move(connection));
-  }();
-  for (const char* const sql :
-       {"DELETE FROM tasks", "DELETE FROM operations", "DELETE FROM working_set"}) {
-    ExpectOk(store->connection().Execute(sql));
-  }
-  return *store;
-}
-
 // A computer, with its database, that changes, undoes and syncs tasks which others change as well.
 class Schedule {
  public:
@@ -261,7 +174,7 @@ class Schedule {
     }
     Receive(history_.size(), /*reads_again=*/false);
     // From the last pending operation to the first, undo points included.
-    Undo(Pending());
+    Undo(PendingIn(store_));
   }
 
  private:
@@ -271,7 +184,7 @@ class Schedule {
     switch (step & 7) {
       case 0:
       case 1:
-        Commit(ValidOperation(HereTasks(), details, input));
+        Commit(ValidOperation(TasksIn(store_), details, input));
         break;
       case 2:
       case 3: {
@@ -303,33 +216,17 @@ class Schedule {
     }
   }
 
-  std::vector<Operation> Pending() {
-    std::vector<Operation> operations;
-    for (PendingOperation& pending : Expected(store_.GetPendingOperations())) {
-      operations.push_back(std::move(pending.operation));
-    }
-    return operations;
-  }
-
-  Tasks HereTasks() {
-    Tasks tasks;
-    for (Task& task : Expected(store_.GetTasks())) {
-      tasks.emplace(task.task_id, std::move(task.properties));
-    }
-    return tasks;
-  }
-
   void Commit(const Operation& operation) {
     ExpectOk(replica::CommitOperations(store_, {operation}));
   }
 
   // `operations` are the last pending ones.
   void Undo(const std::vector<Operation>& operations) {
-    std::vector<Operation> expected = Pending();
+    std::vector<Operation> expected = PendingIn(store_);
     expected.resize(expected.size() - operations.size());
     Expect(Expected(replica::UndoOperations(store_, operations)) == !operations.empty(),
            "the last operations can be undone");
-    Expect(Pending() == expected, "operations that are undone are forgotten");
+    Expect(PendingIn(store_) == expected, "operations that are undone are forgotten");
     Check();
   }
 
@@ -364,7 +261,7 @@ class Schedule {
       for (const PendingOperation* const pending : rebase->ToSend()) {
         to_send.push_back(pending->operation);
       }
-      std::vector<Operation> pending = Pending();
+      std::vector<Operation> pending = PendingIn(store_);
       std::erase(pending, Operation::UndoPoint());
       Expect(pending == to_send, "what is pending in the database is sent");
       Expect(to_send.size() == rebase->operations_to_send(), "what is sent is counted");
@@ -392,8 +289,8 @@ class Schedule {
   }
 
   void Check() {
-    const Tasks tasks = HereTasks();
-    if (is_exact_) ExpectPendingAfter(base_, Pending(), tasks);
+    const Tasks tasks = TasksIn(store_);
+    if (is_exact_) ExpectPendingAfter(base_, PendingIn(store_), tasks);
   }
 
   replica::Store& store_;
@@ -408,12 +305,13 @@ class Schedule {
 }  // namespace
 }  // namespace tcsync::fuzz
 
-// The kind of input, and the input: a text, bytes, or the steps of a schedule.
+// The kind of input, and the input: a text, bytes, or the steps of a schedule or
+// of two histories.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace tcsync;
   fuzz::Input input(data, size);
   const uint8_t kind = input.TakeByte();
-  switch (kind % 8) {
+  switch (kind % 16) {
     case 0:
       fuzz::RoundTrip(input.rest(), replica::ParseSegment, fuzz::FormatSegment,
                       "a version is the same after a round trip");
@@ -437,8 +335,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 6:
       fuzz::Schedule().Run(input);
       break;
-    default:
+    case 7:
       fuzz::RebaseOperations(input);
+      break;
+    default:
+      fuzz::Join().Run(input);
       break;
   }
   return 0;

@@ -135,6 +135,17 @@ TEST_F(JoinTest, JoiningTwiceAddsNothing) {
   EXPECT_THAT(again.doubtful, IsEmpty());
 }
 
+TEST_F(JoinTest, JoiningTwiceBringsNoDeletedTaskBack) {
+  // If this fails, a join that is repeated after an interruption returns a task that was purged,
+  // because the operations that showed the time of its deletion are gone.
+  const auto here = OfAnotherHistory(directory_.path());
+  MustCommit(*here, NewTask(kThere, "also here", 8));
+  MustCommit(*here, {Operation::Delete(kThere)});
+  EXPECT_EQ(MustJoin(*here, *Received()).deleted_tasks, 1);
+  EXPECT_EQ(MustJoin(*here, *Received()).deleted_tasks, 1);
+  EXPECT_EQ(TasksOf(*here).count(kThere), 0);
+}
+
 TEST_F(JoinTest, TwoComputersThatDifferAreMadeEqual) {
   // If this fails, replicas that differ at the same version, as after TaskChampion's fault with
   // more than a megabyte of changes, cannot be put right.
@@ -191,6 +202,20 @@ TEST_F(JoinTest, AFailedCopyChangesNothing) {
   EXPECT_FALSE(joined.ok());
   EXPECT_EQ(TasksOf(*here), tasks);
   EXPECT_FALSE(there_->JoinHistory(*Received(), {.copy_directory = directory_.path()}).ok());
+}
+
+TEST_F(JoinTest, AFailedJoinLeavesNoCopy) {
+  // If this fails, the next attempt at a join is refused because of the copy of the first one.
+  const auto here = OfAnotherHistory(directory_.path() + "/replica");
+  RawDatabase database(directory_.path() + "/replica");
+  database.Run("INSERT INTO operations (data, synced) VALUES ('{}', 1)");
+  const std::string aside = directory_.path() + "/aside";
+  EXPECT_EQ(here->JoinHistory(*Received(), {.copy_directory = aside}).status().code(),
+            absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(std::filesystem::is_empty(aside));
+  database.Run("DELETE FROM operations WHERE data = '{}'");
+  MustJoin(*here, *Received(), {.copy_directory = aside});
+  EXPECT_FALSE(std::filesystem::is_empty(aside));
 }
 
 TEST_F(JoinTest, AHistoryWithChangesOfItsOwnIsRefused) {

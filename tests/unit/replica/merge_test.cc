@@ -116,6 +116,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"history_removal_is_later", "project", {"A", 1}, {std::nullopt, 2}, std::nullopt, false},
         {"never_here", "project", {std::nullopt, {}, 9, true}, {"B", 1}, "B", false},
         {"never_there", "project", {"A", 1}, {std::nullopt, {}, 9, true}, "A", false},
+        {"never_here_but_there", "project", {std::nullopt, {}, 9, true}, {"B", {}, 4}, "B", false},
+        {"here_but_never_there", "project", {"A", {}, 4}, {std::nullopt, {}, 9, true}, "A", false},
         // Of one side only the date of the last modification is known.
         {"own_after_all_of_theirs", "project", {"A", 5}, {"B", {}, 4}, "A", false},
         {"own_before_theirs", "project", {"A", 3}, {"B", {}, 4}, "B", true},
@@ -174,6 +176,8 @@ TEST(MergeTest, AReopenedTaskHasNoEnd) {
   const TaskProperties merged = Apply(completed, merge.operations).at(kTask);
   EXPECT_EQ(merged.at("status"), "pending");
   EXPECT_EQ(merged.count("end"), 0);
+  // The time of the status decided, and so it did for the end.
+  EXPECT_THAT(merge.report.doubtful, IsEmpty());
 }
 
 TEST(MergeTest, AStartedTaskThatWasCompletedElsewhereIsNotActive) {

@@ -39,14 +39,17 @@ class ReplicaHandle(TurnHandle[c.tcsync_replica]):
 
     def call(self, function: Callable[[ReplicaPointer], R]) -> R:
         """Makes a call. On the main thread, an interrupt ends the wait: the call is left undone if it has not begun."""
-        call = Call()
-        try:
-            return apart(lambda: self.make(call, function))
-        except Exception:
-            raise
-        except BaseException:
-            call.is_cancelled = True
-            raise
+        return _interruptible(lambda call: self.make(call, function))
+
+    def call_with(self, other: ReplicaHandle, function: Callable[[ReplicaPointer, ReplicaPointer], R]) -> R:
+        """The same, on two replicas. They take turns in one order, or two threads would wait for each other."""
+        if id(self) < id(other):
+            return _interruptible(
+                lambda call: self.make(call, lambda own: other.make(call, lambda theirs: function(own, theirs)))
+            )
+        return _interruptible(
+            lambda call: other.make(call, lambda theirs: self.make(call, lambda own: function(own, theirs)))
+        )
 
     def sync(
         self,
@@ -68,6 +71,17 @@ class ReplicaHandle(TurnHandle[c.tcsync_replica]):
             )
 
         return apart(work, cancel=cancel)
+
+
+def _interruptible(work: Callable[[Call], R]) -> R:
+    call = Call()
+    try:
+        return apart(lambda: work(call))
+    except Exception:
+        raise
+    except BaseException:
+        call.is_cancelled = True
+        raise
 
 
 def open_replica(
@@ -155,20 +169,16 @@ def state(replica: ReplicaPointer) -> tuple[UUID, c.tcsync_replica_state]:
 
 
 def join(
-    replica: ReplicaPointer, history: ReplicaHandle, options: c.tcsync_join_options
+    replica: ReplicaPointer, history: ReplicaPointer, options: c.tcsync_join_options
 ) -> tuple[c.tcsync_join_report, list[Operation]]:
     """Joins a history; the report, and the doubtful decisions."""
     report = c.tcsync_join_report(struct_size=ctypes.sizeof(c.tcsync_join_report))
     doubtful = ctypes.POINTER(c.tcsync_operations)()
     error = ctypes.POINTER(c.tcsync_error)()
-
-    def work(joined: ReplicaPointer) -> None:
-        code = library().tcsync_replica_join(
-            replica, joined, byref(options), byref(report), byref(doubtful), byref(error)
-        )
-        check(code, error, ReplicaError)
-
-    history.make(Call(), work)
+    code = library().tcsync_replica_join(
+        replica, history, byref(options), byref(report), byref(doubtful), byref(error)
+    )
+    check(code, error, ReplicaError)
     try:
         return report, _decode(doubtful)
     finally:

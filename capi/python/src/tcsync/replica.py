@@ -203,6 +203,8 @@ class Replica(_library.Closing):
         `drop_synced_operations` is for a database that TaskChampion 0.8 or earlier uses, as in Taskwarrior 3.1: it
         would send again what the history's replica has received.
 
+        After a Ctrl-C the join has been left undone, or goes on to its end; a second one adds nothing.
+
         ReplicaError with INVALID_ARGUMENT for a history with pending operations, and for a copy directory that has a
         database already.
         """
@@ -211,7 +213,9 @@ class Replica(_library.Closing):
                 "a replica cannot join itself; give the one that received the history", code=c.TCSYNC_INVALID_ARGUMENT
             )
         options = _replica_calls.join_options(drop_synced_operations, copy_directory)
-        report, doubtful = self._handle.call(lambda replica: _replica_calls.join(replica, history._handle, options))
+        report, doubtful = self._handle.call_with(
+            history._handle, lambda own, theirs: _replica_calls.join(own, theirs, options)
+        )
         return JoinReport(
             report.received_tasks,
             report.added_tasks,
@@ -235,13 +239,15 @@ class Replica(_library.Closing):
         empty replica begins with the server's snapshot.
 
         With `avoid_snapshots`, a snapshot is made only if the server calls it urgent: for a computer that is short of
-        processor, memory or bandwidth. With `receive_only` nothing is sent, the working set is not rebuilt, and the
-        operations of tasks that were deleted stay; the next sync without it does that. `last_version_id` receives up to
-        that version, as with `receive_only`; without such a version on the way, up to the latest one. `progress` is
-        called after each step, while the database is free for other
-        programs; for a sync on the main thread on another thread, for which the main thread waits. It must not call
-        the replica or the remote, but for the remote's `cancel`. An exception that it raises ends the sync, and is
-        raised here.
+        processor, memory or bandwidth.
+
+        With `receive_only` nothing is sent, the working set is not rebuilt, and the operations of tasks that were
+        deleted stay; the next sync without it does that. `last_version_id` receives up to that version, as with
+        `receive_only`; without such a version on the way, up to the latest one. The nil version is refused.
+
+        `progress` is called after each step, while the database is free for other programs; for a sync on the main
+        thread on another thread, for which the main thread waits. It must not call the replica or the remote, but for
+        the remote's `cancel`. An exception that it raises ends the sync, and is raised here.
 
         Whatever was received and sent before an error, a cancel or a Ctrl-C stays, and the next sync continues there.
         Ctrl-C on the main thread and the remote's `cancel` end a request at once; a wait for another program that holds
