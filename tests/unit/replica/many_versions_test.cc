@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/limits.h"
+#include "replica/operation_json.h"
 #include "tcsync/replica.h"
 #include "tests/unit/remote/remote_calls.h"
 #include "tests/unit/replica/gateway.h"
@@ -31,16 +32,17 @@ class ManyVersionsTest : public testing::Test {
   void SetUp() override {
     const auto server = sync_server_.Connect();
     const Uuid task = Uuid::Random();
-    const auto desk = MustOpenInMemory();
-    MustCommit(*desk, {Operation::Create(task)});
-    MustSync(*desk, *server);
-    for (int i = 1; i < kVersions; ++i) {
-      MustCommit(*desk, {Operation::Update(task, absl::StrCat("property", i % 97),
-                                           absl::StrCat("value ", i), kNoon)});
-      MustSync(*desk, *server);
+    for (int i = 0; i < kVersions; ++i) {
+      const std::string property = absl::StrCat("property", i % 97);
+      const std::string value = absl::StrCat("value ", i);
+      const Operation operation =
+          i == 0 ? Operation::Create(task) : Operation::Update(task, property, value, kNoon);
+      base_ = Value(server->AddVersion(base_,
+                                       absl::StrCat("{\"operations\":[",
+                                                    replica::FormatSentOperation(operation), "]}")))
+                  .version_id;
+      if (i > 0) tasks_[task][property] = value;
     }
-    tasks_ = TasksOf(*desk);
-    base_ = StateOf(*desk).base_version_id;
     sync_server_.set_before([this](absl::string_view, absl::string_view path) {
       if (absl::StrContains(path, "get-child-version")) ++requests_;
       return 0;

@@ -157,10 +157,12 @@ class Schedule {
     const auto synced = computer.replica->Sync(*computer.server, {});
     if (const auto* const error = std::get_if<SyncError>(&synced)) {
       EXPECT_EQ(error->fault, SyncFault::kRemote) << error->message;
-      EXPECT_TRUE(fate == 0 || fate == 2) << error->message;
+      const bool is_cut = error->remote_fault == RemoteFault::kNetworkFailed;
+      EXPECT_TRUE(fate == 0 || fate == 2 || is_cut) << error->message;
     }
     server_.set_before(nullptr);
     server_.set_after(nullptr);
+    server_.gateway().cuts = 0;
   }
 
   void Step() {
