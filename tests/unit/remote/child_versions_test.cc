@@ -277,7 +277,7 @@ TEST(ChildVersionsTest, AnswersThatBreakTheExtensionAreErrors) {
 // If this fails, a damaged version hides the good ones before it, or its name; or a version is
 // taken that was sealed for another place in the chain.
 TEST(ChildVersionsTest, AVersionThatDoesNotUnsealEndsTheAnswerBeforeIt) {
-  const std::string misplaced = SealedFrame(Uuid(), kThird, "three");
+  const std::string misplaced = SealedFrame(Uuid(), kThird, "{\"operations\":[]}");
   const ScriptedServer server(Answering([&](const std::string& request) {
     if (absl::StrContains(request, kSecond.ToString())) {
       return HttpAnswer(ManyHead(kSecond), misplaced);
