@@ -28,6 +28,8 @@ class SyncServer::Implementation {
     gateway_.emplace(engine_->handler());
     // A replica keeps its connection, and with it a thread.
     server_.new_task_queue = [] { return new httplib::ThreadPool(24); };
+    // Otherwise the body of each answer waits for the replica's acknowledgement of its head.
+    server_.set_tcp_nodelay(true);
     server_.set_pre_routing_handler([this](const httplib::Request& request,
                                            httplib::Response& response) {
       const bool is_lost_snapshot =
