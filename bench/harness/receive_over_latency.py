@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Measures the first sync of a replica over a link with latency, with many versions in one answer
 and with one (docs/protocol.md, "Many versions in one answer").
 
@@ -10,7 +9,7 @@ kernel has netem, `tc qdisc add dev lo root netem delay 25ms` in a network names
 Without the extension means that the relay drops the field Accept from the requests, as a server
 that does not know it would. Both syncs are with one server and one history, one after the other.
 
-    bench/receive-over-latency.py [--versions N] [--round-trip-ms N] [--build DIR]
+    bench/receive-over-latency.sh [--versions N] [--round-trip-ms N] [--build-dir DIR]
 
 Needs a build with TCSYNC_BENCH=ON. Exit status 1 when a replica has the wrong tasks.
 """
@@ -26,10 +25,9 @@ import tempfile
 import threading
 import time
 
-BENCH = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(BENCH / "harness"))
-import replicas  # noqa: E402
+import replicas
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 ACCEPT = re.compile(rb"\r\nAccept:[^\r]*", re.IGNORECASE)
 
 
@@ -104,9 +102,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--versions", type=int, default=10_000, help="versions in the history (default 10000)")
     parser.add_argument("--round-trip-ms", type=float, default=50, help="of the link (default 50)")
-    parser.add_argument("--build", type=pathlib.Path, default=BENCH.parent / "build", help="the build's directory")
+    parser.add_argument("--build-dir", type=pathlib.Path, default=REPOSITORY / "build", help="the build's directory")
     options = parser.parse_args()
-    bin_dir = options.build.resolve() / "bin"
+    bin_dir = options.build_dir.resolve() / "bin"
     program = replicas.tcsync(bin_dir)
     delay = options.round_trip_ms / 2000
     seconds, requests = {}, {}
