@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "tcsync/envelope.h"
@@ -97,6 +98,16 @@ struct ChildVersion {
   SecretString history_segment;  // if found; unsealed
 };
 
+struct ChildVersions {
+  struct Found {
+    Uuid version_id;
+    SecretString history_segment;  // unsealed
+  };
+  ChildVersion::Outcome outcome;
+  // If found: at least one, each the child of the one before it.
+  std::vector<Found> versions;
+};
+
 enum class RequestedSnapshot { kNone, kLow, kHigh };
 
 struct AddedVersion {
@@ -159,6 +170,14 @@ class RemoteServer {
   RemoteResult<RemoteProbe> Probe();
 
   RemoteResult<ChildVersion> GetChildVersion(const Uuid& parent_version_id);
+
+  // The same with the versions that follow, as many as the server gives in one answer: up to 1 MiB
+  // of them from one that has this extension of the protocol, and one from any other, without
+  // another request. With a `response_bytes_max` of less than 1 MiB it is one as well.
+  //
+  // If the connection breaks off or the time ends within the answer, those that have come whole are
+  // the result, and so are those before one that does not unseal. Continue after the last.
+  RemoteResult<ChildVersions> GetChildVersions(const Uuid& parent_version_id);
 
   // After an error it is unknown whether the version was added, unless the fault says so.
   RemoteResult<AddedVersion> AddVersion(const Uuid& parent_version_id,

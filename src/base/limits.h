@@ -232,6 +232,15 @@ inline constexpr int64_t kNotesFlushMs = 60'000;
 // and damage at the very end of a log within that time before a crash is not found.
 inline constexpr int64_t kDirectoryWatchMs = 1'000;
 
+// Versions in one answer with many of them (docs/protocol.md, "Many versions in one answer"),
+// beside the bound of one piece on its bytes. Those that memory has are read in one go on an event
+// loop, at a few microseconds each, and other connections wait for no more than that. Round trips
+// of 50 ms are a small part of the time that so many take to pass through a socket's buffer.
+inline constexpr size_t kVersionsPerAnswerMax = 256;
+
+// The longest body of such an answer that the protocol allows. Our server's are an eighth of it.
+inline constexpr int64_t kVersionsAnswerBytesMax = int64_t{1} << 20;
+
 // Versions that are removed in one write, which other writes wait for.
 inline constexpr uint64_t kRemovedVersionsPerWrite = 1024;
 

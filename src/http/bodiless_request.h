@@ -6,8 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/return_or_call_back.h"
 #include "http/pending_request.h"
-#include "http/return_or_call_back.h"
 
 namespace tcsync::http {
 
@@ -21,7 +21,7 @@ PendingRequest MakeBodilessRequest(Answer answer) {
 
     std::optional<Response> Append(absl::string_view) override { return std::nullopt; }
     std::optional<Response> Finish(ResponseCallback done) override {
-      return ReturnOrCallBack(std::move(done), std::move(answer_));
+      return base::ReturnOrCallBack(std::move(done), std::move(answer_));
     }
 
    private:

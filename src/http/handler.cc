@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "base/limits.h"
+#include "base/return_or_call_back.h"
 #include "http/pending_request.h"
-#include "http/return_or_call_back.h"
 
 namespace tcsync::http {
 
@@ -28,12 +28,12 @@ std::optional<Response> PendingRequest::Finish(ResponseCallback done) && {
 }
 
 Response PendingRequest::Finish() && {
-  return WaitFor<Response>(
+  return base::WaitFor<Response>(
       [this](ResponseCallback done) { return implementation_->Finish(std::move(done)); });
 }
 
 Response Handler::Handle(const RequestHead& head, absl::string_view body) {
-  return WaitFor<Response>(
+  return base::WaitFor<Response>(
       [&](ResponseCallback done) { return Handle(head, body, std::move(done)); });
 }
 

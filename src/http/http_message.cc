@@ -2,7 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "http/return_or_call_back.h"
+#include "base/return_or_call_back.h"
 
 namespace tcsync::http {
 
@@ -22,7 +22,7 @@ int RequestHead::CountOf(absl::string_view name) const {
 }
 
 BodySource::Piece BodySource::Read() {
-  return WaitFor<Piece>([this](PieceCallback done) { return Read(std::move(done)); });
+  return base::WaitFor<Piece>([this](PieceCallback done) { return Read(std::move(done)); });
 }
 
 Response EmptyResponse(int status) {

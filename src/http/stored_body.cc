@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "http/return_or_call_back.h"
+#include "base/return_or_call_back.h"
 
 namespace tcsync::http {
 
@@ -15,7 +15,7 @@ StoredBody::StoredBody(const Uuid& client_id, std::shared_ptr<PieceSource> piece
       logger_(std::move(logger)) {}
 
 std::optional<BodySource::Piece> StoredBody::Read(PieceCallback done) {
-  return ReturnOrCallBack(std::move(done), [this](PieceCallback give) {
+  return base::ReturnOrCallBack(std::move(done), [this](PieceCallback give) {
     pieces_->Read(
         [client_id = client_id_, logger = logger_, give = std::move(give)](Piece piece) mutable {
           if (!piece.ok()) {

@@ -9,11 +9,12 @@
 #include "base/foreign_text.h"
 #include "base/limits.h"
 #include "base/numbered_uuid.h"
+#include "base/return_or_call_back.h"
 #include "base/version.h"
 #include "http/bodiless_request.h"
 #include "http/forwarded_fields.h"
+#include "http/many_versions.h"
 #include "http/pending_request.h"
-#include "http/return_or_call_back.h"
 #include "http/stored_body.h"
 #include "sync/replica_place.h"
 
@@ -68,7 +69,7 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
 
   std::optional<Response> Finish(ResponseCallback done) override {
     is_finished_ = true;
-    return ReturnOrCallBack(std::move(done), [this](ResponseCallback answer) {
+    return base::ReturnOrCallBack(std::move(done), [this](ResponseCallback answer) {
       body_->Finish([context = context_, body = body_,
                      answer = std::move(answer)](UploadBody::Received received) mutable {
         context->Finish(std::move(received), *body, std::move(answer));
@@ -220,6 +221,7 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
     return RefuseCall(call, *refusal);
   }
   if (route.endpoint == Endpoint::kGetChildVersion) {
+    call.accepts_many_versions = AcceptsManyVersions(head);
     return MakeBodilessRequest(
         [this, call](ResponseCallback done) { GetChildVersion(call, std::move(done)); });
   }
@@ -275,6 +277,14 @@ Response SyncHandler::Index() {
 }
 
 void SyncHandler::GetChildVersion(const Call& call, ResponseCallback done) {
+  if (call.accepts_many_versions) {
+    return service_.GetChildVersions(
+        call.client_id(), call.route.version_id, kAnswerBounds,
+        [this, call,
+         done = std::move(done)](absl::StatusOr<sync::GetChildVersionsResult> result) mutable {
+          done(AnswerChildVersions(call, std::move(result)));
+        });
+  }
   service_.GetChildVersion(call.client_id(), call.route.version_id,
                            [this, call, done = std::move(done)](
                                absl::StatusOr<sync::GetChildVersionResult> result) mutable {
@@ -303,6 +313,34 @@ Response SyncHandler::AnswerChildVersion(const Call& call,
   }
   // Up to date, or no such client: the normal end of a sync, so without a sentence.
   return Answer(call, EmptyResponse(404));
+}
+
+Response SyncHandler::AnswerChildVersions(const Call& call,
+                                          absl::StatusOr<sync::GetChildVersionsResult> result) {
+  if (!result.ok()) return AnswerChildVersion(call, result.status());
+  auto* const versions = std::get_if<std::vector<Version>>(&*result);
+  if (versions == nullptr) {
+    if (const auto* gone = std::get_if<sync::Gone>(&*result))
+      return AnswerChildVersion(call, *gone);
+    const bool is_known = std::holds_alternative<sync::UpToDate>(*result);
+    return is_known ? AnswerChildVersion(call, sync::UpToDate{})
+                    : AnswerChildVersion(call, NoSuchClient{});
+  }
+  uint64_t bytes = 0;
+  for (const Version& version : *versions) {
+    bytes += base::kVersionFrameHeadBytes + version.segment_bytes();
+  }
+  ByteCharge charge(shares_->SmallFor(call.visitor.source));
+  // While memory is scarce, one version has to do.
+  if (versions->size() == 1 || !charge.TryResize(bytes)) {
+    return AnswerChildVersion(call, std::move(versions->front()));
+  }
+  Response response = EmptyResponse(200);
+  response.headers.push_back({"Content-Type", base::kVersionFramesMediaType});
+  response.headers.push_back({"X-Parent-Version-Id", call.route.version_id.ToString()});
+  response.body = BodyOf(std::move(*versions));
+  response.memory = std::make_shared<ByteCharge>(std::move(charge));
+  return Answer(call, std::move(response));
 }
 
 void SyncHandler::GetSnapshot(const Call& call, ResponseCallback done) {

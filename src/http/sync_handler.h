@@ -45,6 +45,7 @@ class SyncHandler final : public RoutedHandler {
   struct Call {
     Route route;
     access::Visitor visitor;
+    bool accepts_many_versions = false;
 
     const Uuid& client_id() const { return visitor.client_id; }
   };
@@ -53,6 +54,8 @@ class SyncHandler final : public RoutedHandler {
   static Response Index();
   void GetChildVersion(const Call& call, ResponseCallback done);
   Response AnswerChildVersion(const Call& call, absl::StatusOr<sync::GetChildVersionResult> result);
+  Response AnswerChildVersions(const Call& call,
+                               absl::StatusOr<sync::GetChildVersionsResult> result);
   void GetSnapshot(const Call& call, ResponseCallback done);
   void AnswerNoSnapshot(const Call& call, ResponseCallback done);
   void AddVersion(const Call& call, UploadBody::Received body, access::CreationPermit permit,

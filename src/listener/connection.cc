@@ -290,6 +290,7 @@ void Connection::Proceed() {
 }
 
 size_t Connection::ParseRequests(absl::string_view bytes) {
+  const Instant begin = loop_.clock().now();
   size_t used = 0;
   while (IsReceiving() && !ends_after_send_ && !send_waits_) {
     if (!parser_) {
@@ -306,7 +307,10 @@ size_t Connection::ParseRequests(absl::string_view bytes) {
     }
     if (parser_->Ready()) {
       FinishRequest();
-      if (++requests_this_turn_ >= base::kRequestsPerTurn && used < bytes.size()) {
+      // Some requests take much longer than others, such as those for many versions.
+      const bool has_had_its_turn = ++requests_this_turn_ >= base::kRequestsPerTurn ||
+                                    loop_.clock().Read() - begin >= base::kTurnTime;
+      if (has_had_its_turn && used < bytes.size()) {
         requests_this_turn_ = 0;
         wants_turn_ = true;
         break;

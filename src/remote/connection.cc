@@ -385,16 +385,23 @@ RemoteResult<Answer> Connection::ExchangeOver(Stream& stream, const OutgoingRequ
     });
   }
   if (error && is_optional) return answer;
+  const auto broken_off = [&](RemoteError fault) -> RemoteResult<Answer> {
+    if (!request.accepts_beginning || fault.fault == RemoteFault::kCancelled) return fault;
+    answer.body = std::move(parser->get().body());
+    answer.broken_off = std::move(fault);
+    return std::move(answer);
+  };
   if (auto fault = Interruption(error, Where(),
                                 absl::StrCat("the receiving of the answer, after ",
                                              parser->get().body().size(), " bytes of it"))) {
-    return *std::move(fault);
+    return broken_off(*std::move(fault));
   }
   if (error == http::error::body_limit) return too_large();
   if (IsClosed(error)) {
-    return Fault(RemoteFault::kNetworkFailed,
-                 absl::StrCat(Where(), " closed the connection in the middle of an answer, after ",
-                              parser->get().body().size(), " bytes of it; try again"));
+    return broken_off(
+        Fault(RemoteFault::kNetworkFailed,
+              absl::StrCat(Where(), " closed the connection in the middle of an answer, after ",
+                           parser->get().body().size(), " bytes of it; try again")));
   }
   if (error) {
     return Fault(RemoteFault::kBrokenAnswer,

@@ -49,12 +49,17 @@ struct OutgoingRequest {
   std::vector<std::pair<absl::string_view, std::string>> headers;
   absl::string_view body;
   WantedBody wanted = WantedBody::kWhole;
+  // Whether the beginning of a 200's body is of use: then an answer that breaks off within it, or
+  // takes too long, is no error.
+  bool accepts_beginning = false;
 };
 
 struct Answer {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  // The reason why the body is only its beginning.
+  std::optional<RemoteError> broken_off = std::nullopt;
 
   // The value of the first header of that name, in any case; empty if there is none.
   absl::string_view Header(absl::string_view name) const;

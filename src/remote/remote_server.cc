@@ -18,8 +18,11 @@
 #include "absl/time/time.h"
 #include "base/limits.h"
 #include "base/process_mark.h"
+#include "base/version_frames.h"
 #include "remote/answer_fault.h"
+#include "remote/answer_parts.h"
 #include "remote/cancellation.h"
+#include "remote/child_versions.h"
 #include "remote/connection.h"
 #include "remote/proxy.h"
 #include "remote/server_url.h"
@@ -31,9 +34,13 @@ namespace {
 using remote::Answer;
 using remote::BrokenAnswer;
 using remote::Cancellation;
+using remote::CheckBody;
 using remote::Connection;
 using remote::Deadlines;
 using remote::Destination;
+using remote::HasMediaType;
+using remote::kSegmentType;
+using remote::kSnapshotType;
 using remote::OutgoingRequest;
 using remote::ParseProxyUrl;
 using remote::ParseServerUrl;
@@ -42,12 +49,19 @@ using remote::ProxyUrl;
 using remote::ServerUrl;
 using remote::TrustAuthorities;
 using remote::UnexpectedStatus;
+using remote::Unsealed;
+using remote::UuidHeader;
 using remote::WantedBody;
 
-constexpr char kSegmentType[] = "application/vnd.taskchampion.history-segment";
-constexpr char kSnapshotType[] = "application/vnd.taskchampion.snapshot";
 constexpr char kClientPath[] = "/v1/client/";
 constexpr char kSnapshotPath[] = "/v1/client/snapshot";
+
+// Other servers give one version whatever a request accepts.
+const std::string& AcceptManyVersions() {
+  static const std::string value =
+      absl::StrCat(base::kVersionFramesMediaType, ", ", remote::kSegmentType);
+  return value;
+}
 
 // The name of a server fits into this.
 constexpr size_t kServerNameBytesMax = 200;
@@ -56,10 +70,10 @@ RemoteError Fault(RemoteFault fault, absl::string_view message) {
   return {fault, std::string(message), std::nullopt, Uuid()};
 }
 
-// The media type of a Content-Type, without its parameters.
-bool HasMediaType(const Answer& answer, absl::string_view type) {
-  const absl::string_view value = answer.Header("Content-Type");
-  return absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(value.substr(0, value.find(';'))), type);
+// For the statuses that the protocol has for get-child-version.
+ChildVersion::Outcome OutcomeOf(const Answer& answer) {
+  if (answer.status == 404) return ChildVersion::Outcome::kUpToDate;
+  return answer.status == 410 ? ChildVersion::Outcome::kGone : ChildVersion::Outcome::kFound;
 }
 
 std::optional<int64_t> TimeOf(const Answer& answer) {
@@ -138,6 +152,9 @@ class RemoteServer::Session {
 
   RemoteResult<Answer> Get(absl::string_view path, const std::optional<Uuid>& client_id,
                            WantedBody wanted);
+  // get-child-version, accepting many versions or one. The description is for messages.
+  RemoteResult<Answer> GetChild(const Uuid& parent_version_id, bool accepts_many,
+                                std::string& description);
   // `stored` completes "whether ... is unknown".
   RemoteResult<Answer> Post(absl::string_view path, const char* content_type,
                             absl::string_view body, absl::string_view stored);
@@ -271,6 +288,28 @@ RemoteResult<Answer> RemoteServer::Session::Get(absl::string_view path,
   return Send(request);
 }
 
+RemoteResult<Answer> RemoteServer::Session::GetChild(const Uuid& parent_version_id,
+                                                     bool accepts_many, std::string& description) {
+  const std::string path =
+      absl::StrCat(kClientPath, "get-child-version/", parent_version_id.ToString());
+  description = Describe("GET", path);
+  OutgoingRequest request;
+  request.method = "GET";
+  request.path = absl::StrCat(destination_.server.base_path, path);
+  request.headers.emplace_back("X-Client-Id", client_id_->ToString());
+  if (accepts_many && options_.response_bytes_max >= base::kVersionsAnswerBytesMax) {
+    request.headers.emplace_back("Accept", AcceptManyVersions());
+    request.accepts_beginning = true;
+  }
+  RemoteResult<Answer> result = Send(request);
+  const auto* const answer = std::get_if<Answer>(&result);
+  if (answer == nullptr || answer->status == 200 || answer->status == 404 ||
+      answer->status == 410) {
+    return result;
+  }
+  return UnexpectedStatus(*answer, description);
+}
+
 RemoteResult<Answer> RemoteServer::Session::Post(absl::string_view path, const char* content_type,
                                                  absl::string_view body, absl::string_view stored) {
   OutgoingRequest request;
@@ -289,53 +328,6 @@ RemoteResult<Answer> RemoteServer::Session::Post(absl::string_view path, const c
 }
 
 namespace {
-
-// The value of a header that must be a UUID.
-RemoteResult<Uuid> UuidHeader(const Answer& answer, const char* name, const std::string& request) {
-  const absl::string_view value = answer.Header(name);
-  if (value.empty()) return BrokenAnswer(request, absl::StrCat("has no header ", name));
-  const std::optional<Uuid> uuid = Uuid::Parse(value);
-  if (!uuid) {
-    return BrokenAnswer(request, absl::StrCat("has the header ", name, " '", value.substr(0, 100),
-                                              "', which is not a UUID"));
-  }
-  return *uuid;
-}
-
-// The fault of a body that cannot be the requested sealed bytes.
-std::optional<RemoteError> CheckBody(const Answer& answer, absl::string_view type,
-                                     const std::string& request) {
-  if (!HasMediaType(answer, type)) {
-    return BrokenAnswer(
-        request, absl::StrCat("has the content type '",
-                              answer.Header("Content-Type").substr(0, 100), "', not ", type));
-  }
-  const absl::string_view coding = answer.Header("Content-Encoding");
-  if (!coding.empty() && !absl::EqualsIgnoreCase(coding, "identity")) {
-    return BrokenAnswer(request, absl::StrCat("is compressed (", coding.substr(0, 100),
-                                              "), which was not requested"));
-  }
-  return std::nullopt;
-}
-
-// `what` names the bytes, as the beginning of a sentence.
-RemoteResult<SecretString> Unsealed(const SealingKey& key, const Cancellation& cancellation,
-                                    const Uuid& sealed_with, const Uuid& version_id,
-                                    absl::string_view sealed, absl::string_view what) {
-  // Unsealing cannot be interrupted, and takes less than a second.
-  if (cancellation.is_requested()) {
-    return Fault(RemoteFault::kCancelled, absl::StrCat("the call was cancelled, before ", what, " ",
-                                                       version_id.ToString(), " was unsealed"));
-  }
-  auto opened = Unseal(key, sealed_with, sealed);
-  if (const auto* const fault = std::get_if<UnsealFault>(&opened)) {
-    return RemoteError{RemoteFault::kUnsealFailed,
-                       absl::StrCat(what, " ", version_id.ToString(),
-                                    " does not unseal: ", UnsealFaultMessage(*fault)),
-                       *fault, version_id};
-  }
-  return std::get<SecretString>(std::move(opened));
-}
 
 RemoteResult<std::string> Sealed(const SealingKey& key, const Uuid& version_id,
                                  absl::string_view plaintext) {
@@ -451,37 +443,33 @@ RemoteResult<RemoteProbe> RemoteServer::Probe() {
 RemoteResult<ChildVersion> RemoteServer::GetChildVersion(const Uuid& parent_version_id) {
   const Session::Call call(*session_);
   if (call.error()) return *call.error();
-  const std::string path =
-      absl::StrCat(kClientPath, "get-child-version/", parent_version_id.ToString());
-  const std::string request = session_->Describe("GET", path);
-  RemoteResult<Answer> result = session_->Get(path, session_->client_id(), WantedBody::kWhole);
+  std::string request;
+  RemoteResult<Answer> result =
+      session_->GetChild(parent_version_id, /*accepts_many=*/false, request);
   if (auto* const error = std::get_if<RemoteError>(&result)) return std::move(*error);
   const Answer& answer = std::get<Answer>(result);
-  switch (answer.status) {
-    case 200:
-      break;
-    case 404:
-      return ChildVersion{ChildVersion::Outcome::kUpToDate, Uuid(), SecretString()};
-    case 410:
-      return ChildVersion{ChildVersion::Outcome::kGone, Uuid(), SecretString()};
-    default:
-      return UnexpectedStatus(answer, request);
-  }
-  RemoteResult<Uuid> version_id = UuidHeader(answer, "X-Version-Id", request);
-  if (auto* const error = std::get_if<RemoteError>(&version_id)) return std::move(*error);
-  RemoteResult<Uuid> parent = UuidHeader(answer, "X-Parent-Version-Id", request);
-  if (auto* const error = std::get_if<RemoteError>(&parent)) return std::move(*error);
-  if (std::get<Uuid>(parent) != parent_version_id) {
-    return BrokenAnswer(request, absl::StrCat("is the child of another version, ",
-                                              std::get<Uuid>(parent).ToString()));
-  }
-  if (auto error = CheckBody(answer, kSegmentType, request)) return *std::move(error);
-  RemoteResult<SecretString> segment =
-      Unsealed(session_->key(), session_->cancellation(), parent_version_id,
-               std::get<Uuid>(version_id), answer.body, "the history segment of the version");
-  if (auto* const error = std::get_if<RemoteError>(&segment)) return std::move(*error);
-  return ChildVersion{ChildVersion::Outcome::kFound, std::get<Uuid>(version_id),
-                      std::get<SecretString>(std::move(segment))};
+  if (answer.status != 200) return ChildVersion{OutcomeOf(answer), Uuid(), SecretString()};
+  RemoteResult<ChildVersions::Found> read = ReadChildVersion(
+      {parent_version_id, request, session_->key(), session_->cancellation()}, answer);
+  if (auto* const error = std::get_if<RemoteError>(&read)) return std::move(*error);
+  auto& found = std::get<ChildVersions::Found>(read);
+  return ChildVersion{OutcomeOf(answer), found.version_id, std::move(found.history_segment)};
+}
+
+RemoteResult<ChildVersions> RemoteServer::GetChildVersions(const Uuid& parent_version_id) {
+  const Session::Call call(*session_);
+  if (call.error()) return *call.error();
+  std::string request;
+  RemoteResult<Answer> result =
+      session_->GetChild(parent_version_id, /*accepts_many=*/true, request);
+  if (auto* const error = std::get_if<RemoteError>(&result)) return std::move(*error);
+  const Answer& answer = std::get<Answer>(result);
+  if (answer.status != 200) return ChildVersions{OutcomeOf(answer), {}};
+  RemoteResult<std::vector<ChildVersions::Found>> read = ReadChildVersions(
+      {parent_version_id, request, session_->key(), session_->cancellation()}, answer);
+  if (auto* const error = std::get_if<RemoteError>(&read)) return std::move(*error);
+  return ChildVersions{OutcomeOf(answer),
+                       std::get<std::vector<ChildVersions::Found>>(std::move(read))};
 }
 
 RemoteResult<AddedVersion> RemoteServer::AddVersion(const Uuid& parent_version_id,

@@ -81,34 +81,37 @@ Synchronization::Failure Synchronization::Receive() {
   Uuid parent = *base;
   while (true) {
     if (has_end && parent == options_.last_version_id) return std::nullopt;
-    RemoteResult<ChildVersion> answer = server_.GetChildVersion(parent);
+    RemoteResult<ChildVersions> answer = server_.GetChildVersions(parent);
     Failure failure;
     bool is_last = true;
     if (auto* error = std::get_if<RemoteError>(&answer)) {
       failure = RemoteFailure(std::move(*error));
     } else {
-      const ChildVersion& child = std::get<ChildVersion>(answer);
-      if (child.outcome == ChildVersion::Outcome::kGone) {
+      const ChildVersions& children = std::get<ChildVersions>(answer);
+      if (children.outcome == ChildVersion::Outcome::kGone) {
         failure = OtherFailure(
             SyncFault::kHistoryGone, parent,
             absl::StrCat("the server's history does not have version ", parent.ToString(),
                          ", up to which this replica was synced: the history was replaced, or its "
                          "beginning was removed while this computer was away"));
-      } else if (child.outcome == ChildVersion::Outcome::kFound) {
+      }
+      for (const ChildVersions::Found& child : children.versions) {
         const absl::string_view segment = child.history_segment.AsStringView();
         absl::StatusOr<std::vector<Operation>> operations = ParseSegment(segment);
-        if (operations.ok()) {
-          group.versions.push_back({child.version_id, *std::move(operations)});
-          group.bytes += segment.size();
-          parent = child.version_id;
-          is_last = has_end && parent == options_.last_version_id;
-        } else {
+        is_last = !operations.ok();
+        if (is_last) {
           failure = OtherFailure(
               SyncFault::kInvalidVersion, child.version_id,
               absl::StrCat("the version ", child.version_id.ToString(), " ",
                            operations.status().message(),
                            ": a replica with this history has sent something else than changes"));
+          break;
         }
+        group.versions.push_back({child.version_id, *std::move(operations)});
+        group.bytes += segment.size();
+        parent = child.version_id;
+        is_last = has_end && parent == options_.last_version_id;
+        if (is_last) break;
       }
     }
     if (!is_last && group.versions.size() < base::kReceivedVersionsPerCommit &&

@@ -101,6 +101,23 @@ void SyncService::GetChildVersion(const Uuid& client_id, const Uuid& parent_vers
                     });
 }
 
+void SyncService::GetChildVersions(const Uuid& client_id, const Uuid& parent_version_id,
+                                   const VersionsBounds& bounds, GetChildVersionsCallback done) {
+  GetChildVersion(client_id, parent_version_id,
+                  [this, client_id, bounds,
+                   done = std::move(done)](absl::StatusOr<GetChildVersionResult> result) mutable {
+                    if (!result.ok()) return done(result.status());
+                    if (const auto* gone = std::get_if<Gone>(&*result)) return done(*gone);
+                    if (std::holds_alternative<UpToDate>(*result)) return done(UpToDate{});
+                    if (std::holds_alternative<NoSuchClient>(*result)) return done(NoSuchClient{});
+                    ChildWalk::Start(
+                        storage_, client_id, std::get<Version>(*std::move(result)), bounds,
+                        [done = std::move(done)](std::vector<Version> versions) mutable {
+                          done(std::move(versions));
+                        });
+                  });
+}
+
 void SyncService::AddSnapshot(const Uuid& client_id, const Uuid& version_id, ReceivedBytes bytes,
                               AddSnapshotCallback done) {
   StoreSnapshotRequest request{.client_id = client_id,

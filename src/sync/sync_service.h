@@ -8,10 +8,12 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "sync/child_walk.h"
 #include "sync/snapshot_urgency.h"
 #include "tcsync/storage.h"
 
@@ -46,9 +48,12 @@ struct Gone {
   Uuid latest_version_id;
 };
 using GetChildVersionResult = std::variant<Version, UpToDate, Gone, NoSuchClient>;
+// At least one version, each the child of the one before it.
+using GetChildVersionsResult = std::variant<std::vector<Version>, UpToDate, Gone, NoSuchClient>;
 
 using AddVersionCallback = absl::AnyInvocable<void(absl::StatusOr<AddVersionResult>)>;
 using GetChildVersionCallback = absl::AnyInvocable<void(absl::StatusOr<GetChildVersionResult>)>;
+using GetChildVersionsCallback = absl::AnyInvocable<void(absl::StatusOr<GetChildVersionsResult>)>;
 using AddSnapshotCallback = StoreSnapshotCallback;
 using GetSnapshotCallback = SnapshotCallback;
 using ClientExistsCallback = absl::AnyInvocable<void(absl::StatusOr<bool>)>;
@@ -74,6 +79,11 @@ class SyncService {
 
   void GetChildVersion(const Uuid& client_id, const Uuid& parent_version_id,
                        GetChildVersionCallback done);
+
+  // The same with the versions that follow, within the bounds. A replica was seen at its parent
+  // alone: versions that were sent to it are not applied yet, and may never be.
+  void GetChildVersions(const Uuid& client_id, const Uuid& parent_version_id,
+                        const VersionsBounds& bounds, GetChildVersionsCallback done);
 
   // An unwanted snapshot is kNotWanted, which a replica must not see as a failure.
   void AddSnapshot(const Uuid& client_id, const Uuid& version_id, ReceivedBytes bytes,

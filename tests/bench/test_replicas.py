@@ -1,6 +1,7 @@
 """bench/compare-replicas.sh, as people run it, with a tiny history."""
 
 import json
+import re
 import sys
 
 import compare_replicas
@@ -63,6 +64,16 @@ def test_wrong_tasks_are_detected(tmp_path):
     del tasks[first]
     with pytest.raises(replicas.WrongTasks, match="and 1 are wrong"):
         replicas.check_tasks("it", tmp_path / "replica", tasks)
+
+
+def test_receive_over_latency_counts_the_requests_of_both_ways():
+    """If this fails, the gain over a slow link cannot be measured again, or compares a way with itself."""
+    done = run_script("receive-over-latency.sh", "--versions", 200, "--round-trip-ms", 1, "--build-dir", BIN.parent)
+    assert done.returncode == 0, done.stderr
+    requests = {name: int(count) for name, count in re.findall(r"(\w+): [\d.]+ s, (\d+) requests", done.stdout)}
+    assert requests["one"] == 201
+    assert requests["many"] < 20
+    assert "200 versions over a relay with 1 ms for a round trip" in done.stdout
 
 
 def test_ratios_are_those_of_each_round():

@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "access/access_control.h"
+#include "base/version_frames.h"
 #include "http/route.h"
 #include "http/router.h"
 #include "http/sync_handler.h"
@@ -205,10 +206,28 @@ class Session {
       Expect(!is_latest && child == nullptr, "a version with a child is not gone");
     if (answer.status != 200) return;
     Expect(child != nullptr, "a child that is read was acknowledged");
+    if (answer.headers.at("Content-Type") == base::kVersionFramesMediaType) {
+      return CheckChildren(client, parent, answer);
+    }
     Expect(answer.headers.at("X-Version-Id") == child->version_id.ToString(),
            "a child has the ID that was acknowledged");
     if (!child->segment) child->segment = answer.body;
     Expect(answer.body == *child->segment, "a child has the bytes that were acknowledged");
+  }
+
+  static void CheckChildren(Client& client, const Uuid& parent, const Answer& answer) {
+    using Result = base::VersionFrameReader::Result;
+    auto link = client.chain.begin();
+    while (link->parent != parent) ++link;
+    base::VersionFrameReader reader(parent, answer.body);
+    Result result = reader.Next();
+    for (; result == Result::kFrame; result = reader.Next(), ++link) {
+      Expect(link != client.chain.end() && reader.version_id() == link->version_id,
+             "versions follow one another as they were acknowledged");
+      if (!link->segment) link->segment = std::string(reader.segment());
+      Expect(reader.segment() == *link->segment, "each has the bytes that were acknowledged");
+    }
+    Expect(result == Result::kEnd, "an answer with many versions ends behind the last");
   }
 
   static void CheckSnapshot(const Client& client, const Answer& answer) {

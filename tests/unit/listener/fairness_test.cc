@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -31,12 +32,18 @@ constexpr Network kBusyNetwork = {1};
 constexpr Network kOtherNetwork = {2};
 constexpr std::chrono::hours kHour{1};
 
-// Answers each GET with 200, or 429 for /busy, and remembers the targets; takes bodies.
+// Answers each GET with 200, or 429 for /busy, after the time of a turn for /slow, and remembers
+// the targets; takes bodies.
 class TargetHandler final : public http::Handler {
  public:
   std::variant<http::Response, http::PendingRequest> StartRequest(
       const http::RequestHead& head) override {
     targets.emplace_back(head.target);
+    if (head.target == "/slow") {
+      const auto begin = std::chrono::steady_clock::now();
+      while (std::chrono::steady_clock::now() - begin < base::kTurnTime) {
+      }
+    }
     if (head.method == "POST") return http::PendingRequest(std::make_unique<Request>());
     http::Response response = http::EmptyResponse(head.target == "/busy" ? 429 : 200);
     response.body = std::string(head.target == "/large" ? 1000 : 0, 'x');
@@ -124,6 +131,23 @@ TEST_F(FairnessTest, ABurstDoesNotDelayAnotherConnectionsRequest) {
   EXPECT_LT(before, handler_.targets.size());
   // Without turns all of the burst came before.
   EXPECT_LT(before, size_t{21} * base::kRequestsPerTurn);
+}
+
+// If this fails, pipelined requests that take long each, such as those for many versions, are a
+// turn many times as long as others.
+TEST_F(FairnessTest, ATurnEndsAfterItsTime) {
+  MakeLoop({.idle = kHour, .header = kHour, .body = kHour, .request = kHour});
+  std::string burst;
+  for (int i = 0; i < 2 * base::kRequestsPerTurn; ++i) burst += Get("/slow");
+  SendAll(Connect(kBusyNetwork), burst);
+  const int stranger = Connect(kOtherNetwork);
+  SendAll(stranger, Get("/stranger"));
+  Run();
+  EXPECT_TRUE(absl::StartsWith(ReceiveHead(stranger), "HTTP/1.1 200 "));
+  loop_->Stop();
+  const auto found = std::find(handler_.targets.begin(), handler_.targets.end(), "/stranger");
+  ASSERT_NE(found, handler_.targets.end());
+  EXPECT_LT(found - handler_.targets.begin(), base::kRequestsPerTurn);
 }
 
 // If this fails, a turn's end loses requests, or answers them out of order.

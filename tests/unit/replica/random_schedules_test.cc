@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "tcsync/replica.h"
+#include "tests/unit/replica/gateway.h"
 #include "tests/unit/replica/replica_calls.h"
 #include "tests/unit/replica/sync_server.h"
 #include "tests/unit/storage/temporary_directory.h"
@@ -134,6 +135,9 @@ class Schedule {
 
   void Sync(Computer& computer) {
     // The request that something happens at, if there are so many.
+    server_.gateway().passes_accept = Number(0, 1) == 0;
+    server_.gateway().cuts = Number(0, 1);
+    server_.gateway().cut_place = Number(0, 100) / 100.0;
     int requests = Number(0, 4);
     const int fate = Number(0, 5);
     bool is_beside = false;
@@ -153,10 +157,12 @@ class Schedule {
     const auto synced = computer.replica->Sync(*computer.server, {});
     if (const auto* const error = std::get_if<SyncError>(&synced)) {
       EXPECT_EQ(error->fault, SyncFault::kRemote) << error->message;
-      EXPECT_TRUE(fate == 0 || fate == 2) << error->message;
+      const bool is_cut = error->remote_fault == RemoteFault::kNetworkFailed;
+      EXPECT_TRUE(fate == 0 || fate == 2 || is_cut) << error->message;
     }
     server_.set_before(nullptr);
     server_.set_after(nullptr);
+    server_.gateway().cuts = 0;
   }
 
   void Step() {

@@ -15,6 +15,7 @@
 #include "tcsync/engine.h"
 #include "tcsync/httplib_adapter.h"
 #include "tests/unit/remote/remote_calls.h"
+#include "tests/unit/replica/gateway.h"
 
 namespace tcsync {
 
@@ -24,8 +25,11 @@ class SyncServer::Implementation {
     auto engine = Engine::Open(options);
     EXPECT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
+    gateway_.emplace(engine_->handler());
     // A replica keeps its connection, and with it a thread.
     server_.new_task_queue = [] { return new httplib::ThreadPool(24); };
+    // Otherwise the body of each answer waits for the replica's acknowledgement of its head.
+    server_.set_tcp_nodelay(true);
     server_.set_pre_routing_handler([this](const httplib::Request& request,
                                            httplib::Response& response) {
       const bool is_lost_snapshot =
@@ -38,7 +42,7 @@ class SyncServer::Implementation {
         [this](const httplib::Request& request, httplib::Response& response) {
           if (const int status = Call(after_, request); status != 0) response.status = status;
         });
-    MountOnHttplib(server_, engine_->handler(), "");
+    MountOnHttplib(server_, *gateway_, "");
     port_ = server_.bind_to_any_port("127.0.0.1");
     EXPECT_GT(port_, 0);
     thread_ = std::thread([this] { server_.listen_after_bind(); });
@@ -50,6 +54,7 @@ class SyncServer::Implementation {
     thread_.join();
   }
 
+  Gateway& gateway() { return *gateway_; }
   std::string url() const { return absl::StrCat("http://127.0.0.1:", port_); }
 
   void Set(Hook& hook, Hook value) {
@@ -73,6 +78,7 @@ class SyncServer::Implementation {
 
   std::mutex mutex_;
   std::unique_ptr<Engine> engine_;
+  std::optional<Gateway> gateway_;
   httplib::Server server_;
   int port_ = 0;
   std::thread thread_;
@@ -107,6 +113,8 @@ std::unique_ptr<RemoteServer> SyncServer::Connect(const Uuid& client_id,
 }
 
 void SyncServer::set_gives_snapshots(bool gives) { implementation_->gives_snapshots_ = gives; }
+
+Gateway& SyncServer::gateway() { return implementation_->gateway(); }
 
 void SyncServer::set_before(Hook before) {
   implementation_->Set(implementation_->before_, std::move(before));

@@ -15,6 +15,8 @@
 
 namespace tcsync {
 
+class Gateway;
+
 class SyncServer {
  public:
   // Called on a thread of the server, with the method and the path. Gives the status that is
@@ -36,6 +38,9 @@ class SyncServer {
 
   // Whether snapshots are given out; at first not, so that replicas begin with the versions.
   void set_gives_snapshots(bool gives);
+
+  // Between the server and the replicas; at first it changes nothing.
+  Gateway& gateway();
 
   // Defaults that put no limit on a test.
   static Options DefaultOptions();

@@ -16,6 +16,7 @@
 #include "tcsync/replica.h"
 #include "tests/unit/noise.h"
 #include "tests/unit/remote/remote_calls.h"
+#include "tests/unit/replica/gateway.h"
 #include "tests/unit/replica/replica_calls.h"
 #include "tests/unit/replica/sync_server.h"
 #include "tests/unit/storage/temporary_directory.h"
@@ -182,6 +183,7 @@ TEST_F(SyncTest, GoesOnAfterALostAnswer) {
 }
 
 TEST_F(SyncTest, KeepsWhatItHadReceivedWhenTheServerFails) {
+  sync_server_.gateway().passes_accept = false;  // a version a request
   for (int i = 0; i < 5; ++i) {
     Add(desk_, absl::StrCat("task ", i));
     desk_.Sync();
@@ -421,6 +423,7 @@ TEST_F(SharedDatabaseTest, AnotherProgramUndoesWhatIsBeingSent) {
 
 // If this fails, a sync beside another one ends with a divergence that there is not.
 TEST_F(SharedDatabaseTest, AnotherProgramReceivesAPartAfterAConflict) {
+  sync_server_.gateway().passes_accept = false;  // a version a request
   Add(desk_, "first");
   desk_.Sync();
   here_.Sync();

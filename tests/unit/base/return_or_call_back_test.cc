@@ -1,6 +1,6 @@
 // Ready results are returned, and others are passed to a callback. If these fail, a request is
 // never answered, or twice.
-#include "http/return_or_call_back.h"
+#include "base/return_or_call_back.h"
 
 #include <atomic>
 #include <memory>
@@ -11,7 +11,7 @@
 
 #include "gtest/gtest.h"
 
-namespace tcsync::http {
+namespace tcsync::base {
 namespace {
 
 // Not copyable, as responses.
@@ -87,4 +87,4 @@ TEST(WaitForTest, WaitsForTheCallback) {
 }
 
 }  // namespace
-}  // namespace tcsync::http
+}  // namespace tcsync::base

@@ -1,7 +1,7 @@
 // Connects operations that call back, possibly at once, with callers that want a ready result
 // returned.
-#ifndef TCSYNC_SRC_HTTP_RETURN_OR_CALL_BACK_H_
-#define TCSYNC_SRC_HTTP_RETURN_OR_CALL_BACK_H_
+#ifndef TCSYNC_SRC_BASE_RETURN_OR_CALL_BACK_H_
+#define TCSYNC_SRC_BASE_RETURN_OR_CALL_BACK_H_
 
 #include <atomic>
 #include <future>
@@ -11,7 +11,7 @@
 
 #include "absl/functional/any_invocable.h"
 
-namespace tcsync::http {
+namespace tcsync::base {
 
 // Passes `start` a callback that is to be called once, at once or later on any thread. A result
 // that is there by the time `start` returns is returned, and `done` is not called; otherwise `done`
@@ -48,6 +48,6 @@ Result WaitFor(Begin&& begin) {
   return ready ? *std::move(ready) : later.get();
 }
 
-}  // namespace tcsync::http
+}  // namespace tcsync::base
 
-#endif  // TCSYNC_SRC_HTTP_RETURN_OR_CALL_BACK_H_
+#endif  // TCSYNC_SRC_BASE_RETURN_OR_CALL_BACK_H_
