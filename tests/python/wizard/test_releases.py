@@ -65,8 +65,8 @@ def test_two_computers_are_set_up_and_sync_both_ways(server, first, second):
 
 
 def test_an_invites_url_is_used_whole(start_server, first, second):
-    """If this fails, Taskwarrior 3.1 to 3.4 drops the token of an invite, and the server refuses every sync; or a person
-    who has set the URL by hand does not learn why."""
+    """If this fails, Taskwarrior 3.1 to 3.4 drops the token of an invite, and the server refuses every sync; or a
+    person who has set the URL by hand does not learn why."""
     server = start_server("--invite-only")
     url = server.url + admin.as_json(server.data_dir, "invites", "create", "--uses", "1")["path"]
     first.add("Buy milk")

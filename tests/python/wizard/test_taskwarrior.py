@@ -6,7 +6,7 @@ import time
 
 import pytest
 from computers import FAKE_TASKS
-from support import free_port, run_bounded
+from support import free_port
 
 from tcsync.wizard.taskwarrior import TaskRun, explain_sync
 

@@ -327,8 +327,8 @@ class Problem(Enum):
         "`task sync` could not reach the server, which tcsync reaches with --ca-file: "
         "Taskwarrior only trusts the authorities of the system.",
         "Install the authority's certificate in the system (on Debian: /usr/local/share/ca-certificates, then "
-        "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior. Taskwarrior 3.1, and later ones that were built "
-        "with their own list of authorities, look at neither.",
+        "update-ca-certificates), or set SSL_CERT_FILE for Taskwarrior. Taskwarrior 3.1, and later ones that were "
+        "built with their own list of authorities, look at neither.",
         ExitCode.TASKWARRIOR,
     )
     SYNC_DIVERGED = (
@@ -380,8 +380,8 @@ class Problem(Enum):
         ExitCode.NOT_CONFIGURED,
     )
     URL_NEEDS_SLASH = (
-        "Taskwarrior {version} drops the end of a URL that does not end with a slash, such as the one that is set here: "
-        "{url}.",
+        "Taskwarrior {version} drops the end of a URL that does not end with a slash, such as the one that is set "
+        "here: {url}.",
         "Run `task config sync.server.url {url}/`, or update Taskwarrior to 3.5.",
         ExitCode.NOT_CONFIGURED,
     )
