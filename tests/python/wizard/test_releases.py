@@ -73,7 +73,9 @@ def test_an_invites_url_is_used_whole(start_server, first, second):
     pair(first, second, url)
     assert second.exported() == first.exported()
 
-    first.write_taskrc(first.taskrc.read_text(encoding="utf-8").replace(f"={url}/\n", f"={url}\n"))
+    written = first.taskrc.read_text(encoding="utf-8")
+    assert f"sync.server.url={url}/\n" in written
+    first.write_taskrc(written.replace(f"={url}/\n", f"={url}\n"))
     first.task("add", "Call Ada")  # With nothing to send, the wrong URL's 404 means that there is nothing new.
     fails = run_bounded(["task", "sync"], env=first.environment, timeout_s=60).returncode != 0
     found = problems(first)
