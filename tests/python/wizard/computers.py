@@ -24,6 +24,7 @@ ROWS, COLUMNS = 50, 160
 # `fake_task(NAME)`: the body of a shell script.
 FAKE_TASKS = {
     "2.6.2": "echo 2.6.2",
+    "3.4.2": "echo 3.4.2",
     # Hangs with a child of its own, as a hook would, and does not mind being asked to end.
     "hangs": "trap '' TERM INT HUP; sleep 600 & echo $! > \"$HOME/child\"; wait; sleep 600",
     "hangs-in-sync": (

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import time
+from uuid import UUID
 
 import pytest
 from computers import FAKE_TASKS
@@ -51,6 +52,20 @@ def test_a_failing_sync_restores_the_settings(server, new_computer):
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["sync-failed"], 4)
     assert "The disk is on fire." in outcome["messages"][0]["text"]
     assert computer.files() == {".taskrc": (b"# mine\n", 0o100600)}
+
+
+@pytest.mark.parametrize(
+    ("path", "finding"), [("/i/0123", "url-needs-slash"), ("/i/0123/", None), ("", None), ("/", None)]
+)
+def test_a_url_whose_end_is_dropped_is_found(new_computer, path, finding):
+    """If this fails, the server refuses people with Taskwarrior 3.1 to 3.4, and they do not learn why."""
+    computer = new_computer(fake_task="3.4.2")
+    computer.write_taskrc(
+        f"sync.server.url=http://127.0.0.1:{free_port()}{path}\nsync.server.client_id={UUID(int=1)}\n"
+        "sync.encryption_secret=horse\n"
+    )
+    report = computer.json("doctor")
+    assert next(check.get("id") for check in report["checks"] if check["check"] == "taskrc") == finding
 
 
 @pytest.mark.parametrize("fake", ["hangs", "hangs-in-sync"])

@@ -21,8 +21,7 @@ from .findings import Problem
 
 SETTING = "recurrence"
 
-#: Taskwarrior makes the next repetition before the last one is due. A computer that makes them may be off for a
-#: weekend.
+#: Taskwarrior makes the next repetition before the last one is due. The computer that does may be off for a weekend.
 LATE_AFTER = timedelta(days=3)
 
 #: So many tasks are named in one message; after their deletion the doctor names the next ones.
