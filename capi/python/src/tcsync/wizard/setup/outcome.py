@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from tcsync import Credentials, JoinReport, encode_pairing_code
+from tcsync import Create, Credentials, JoinReport, Operation, UndoPoint, Update, encode_pairing_code
 
 from ..exit_codes import ExitCode
 from ..findings import Finding
@@ -37,10 +37,17 @@ def describe_tasks(tasks: Mapping[UUID, Mapping[str, str]]) -> str:
     return describe_counts(count_tasks(tasks.values()))
 
 
-def join_as_json(report: JoinReport) -> dict[str, int]:
-    """The numbers of a join, for --json."""
+def join_as_json(report: JoinReport) -> dict[str, Any]:
+    """The numbers of a join, and its doubtful decisions, for --json."""
     numbers = {name: value for name, value in vars(report).items() if isinstance(value, int)}
-    return {**numbers, "doubtful": len(report.doubtful)}
+    return {**numbers, "doubtful": [_doubt_as_json(doubt) for doubt in report.doubtful]}
+
+
+def _doubt_as_json(doubt: Operation) -> dict[str, str | None]:
+    if isinstance(doubt, Update):
+        return {"task": str(doubt.task_id), "property": doubt.property, "kept": doubt.value, "other": doubt.old_value}
+    kept = "here" if isinstance(doubt, Create) else "there"
+    return {"task": "" if isinstance(doubt, UndoPoint) else str(doubt.task_id), "property": None, "kept": kept}
 
 
 @dataclass
