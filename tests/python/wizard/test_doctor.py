@@ -171,9 +171,9 @@ def test_a_front_is_told_from_the_server(server, paired, authority):
             assert finding["remedy"].startswith(f"Use {url} ")
 
 
-def test_an_unusable_proxy_is_reported(server, first, paired):
+def test_an_unusable_proxy_is_reported(server, paired, second):
     """If this fails, a person is asked to report a bug of tcsync, or is told the wrong variable to unset."""
-    outcome = first.json("setup", "--replace", "--first-computer", "--server-url", server.url, http_proxy="")
+    outcome = second.json("setup", "--first-computer", "--server-url", server.url, http_proxy="")
     assert [message["id"] for message in outcome["messages"]] == ["proxy-unusable"], outcome
     assert outcome["messages"][0]["remedy"].startswith("Run `unset http_proxy`")
     report = paired.json("doctor", https_proxy="http://127.0.0.1:1", http_proxy="socks5://127.0.0.1:1")
