@@ -4,10 +4,10 @@ doctor finds nothing where `task sync` fails, or changes something without being
 import contextlib
 import sqlite3
 
+from computers import TIMEOUT_S, failed, text_of
 from recorder import Recorder
 from servers import answering, gateway, redirecting, tls_front
 from support import run_bounded
-from test_doctor_ways import TIMEOUT_S, failed, text_of
 
 NOT_RUN = "`task sync` was not run; --sync runs it"
 NGINX_TO_PLAIN = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
