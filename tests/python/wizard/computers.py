@@ -264,3 +264,13 @@ def plain_text(text):
     """Text without escape sequences, and with plain line ends."""
     plain = ESCAPE.sub("", text).replace("\r\n", "\n")
     return "\n".join(line.rstrip() for line in plain.split("\n"))
+
+
+def failed(report):
+    """The failed checks of a doctor's report, with the names of their findings."""
+    return {check["check"]: check["id"] for check in report["checks"] if check["status"] == "failed"}
+
+
+def text_of(report, name):
+    """The text of one of its checks."""
+    return next(check["text"] for check in report["checks"] if check["check"] == name)

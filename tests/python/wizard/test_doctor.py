@@ -4,10 +4,10 @@ doctor finds nothing where `task sync` fails, or changes something without being
 import contextlib
 import sqlite3
 
+from computers import TIMEOUT_S, failed, text_of
 from recorder import Recorder
 from servers import answering, gateway, redirecting, tls_front
 from support import run_bounded
-from test_doctor_ways import TIMEOUT_S, failed, text_of
 
 NOT_RUN = "`task sync` was not run; --sync runs it"
 NGINX_TO_PLAIN = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -171,8 +171,11 @@ def test_a_front_is_told_from_the_server(server, paired, authority):
             assert finding["remedy"].startswith(f"Use {url} ")
 
 
-def test_an_unusable_proxy_of_tcsync_is_reported(paired):
-    """If this fails, a person whose proxy tcsync cannot use is asked to report a bug."""
+def test_an_unusable_proxy_is_reported(server, paired, second):
+    """If this fails, a person is asked to report a bug of tcsync, or is told the wrong variable to unset."""
+    outcome = second.json("setup", "--first-computer", "--server-url", server.url, http_proxy="")
+    assert [message["id"] for message in outcome["messages"]] == ["proxy-unusable"], outcome
+    assert outcome["messages"][0]["remedy"].startswith("Run `unset http_proxy`")
     report = paired.json("doctor", https_proxy="http://127.0.0.1:1", http_proxy="socks5://127.0.0.1:1")
     assert failed(report) == {"proxy": "proxy-unusable", "connection": "remote-proxy-failed"}
     assert "http_proxy" in text_of(report, "connection")

@@ -5,6 +5,7 @@ import contextlib
 import uuid
 
 import pytest
+from computers import TIMEOUT_S, failed, text_of
 from servers import Counted, gateway, tls_front
 from support import run_bounded
 
@@ -12,7 +13,6 @@ from tcsync import RemoteError, probe_server
 from tcsync.wizard.doctor.proxies import VARIABLES, ProxyRules, taskwarrior_way, tcsync_way
 from tcsync.wizard.findings import CommandStopped
 
-TIMEOUT_S = 60
 # Values of proxy variables; {0} and {1} are the addresses of two proxies. The URL's scheme is in front.
 PROXY_VARIABLES = [
     ("http", {}),
@@ -128,15 +128,6 @@ def test_hosts_are_exempted_by_the_rules_of_each_program(host, no_proxy, taskwar
     assert bool(taskwarrior_way(url, usual, ProxyRules.USUAL).proxy) is not taskwarrior
     assert bool(tcsync_way(url, usual).proxy) is not tcsync
     assert not taskwarrior_way(url, usual, ProxyRules.NONE).proxy
-
-
-def failed(report):
-    """The failed checks of a report, with the names of their findings."""
-    return {check["check"]: check["id"] for check in report["checks"] if check["status"] == "failed"}
-
-
-def text_of(report, name):
-    return next(check["text"] for check in report["checks"] if check["check"] == name)
 
 
 def test_the_doctor_reports_proxies(server, paired):

@@ -4,7 +4,7 @@ import contextlib
 import shlex
 
 import pytest
-from computers import python_command
+from computers import failed, python_command
 from servers import answering, gateway, refusing_tls, silent, tls_front
 from support import free_port
 
@@ -330,11 +330,6 @@ def test_the_doctor_finishes_an_unverified_setup(start_server, first):
     assert done.returncode == 0, done.stdout
     assert "the setup is finished" in done.stdout
     assert first.json("doctor")["exit_code"] == 0
-
-
-def failed(report):
-    """The failed checks of a doctor's report, with the names of their findings."""
-    return {check["check"]: check["id"] for check in report["checks"] if check["status"] == "failed"}
 
 
 def test_the_doctor_finishes_an_unverified_second_computer(start_server, first, second):

@@ -124,7 +124,7 @@ def test_a_sync_that_fails_after_its_push_keeps_the_settings(server, first):
 
 @pytest.mark.parametrize(
     ("status", "identifier"),
-    [("410", "sync-gone"), ("403", "sync-not-allowed"), ("500", "sync-status")],
+    [("410", "sync-gone"), ("403", "sync-not-allowed"), ("500", "sync-server-failed"), ("400", "sync-status")],
 )
 def test_http_statuses_in_taskwarriors_output_are_explained(status, identifier):
     """If this fails, Taskwarrior's own words about a failed sync are all that a person gets."""

@@ -79,8 +79,9 @@ class ServerCheck:
         with self.findings():
             probe = self.remote.probe()
         if probe.kind is ProbeKind.NOT_SYNC_SERVER:
-            with self.findings():  # A front's refusal says more than its page.
-                self.remote.get_snapshot()
+            if probe.http_status < 400:  # Then the refusal of the data says more than the page.
+                with self.findings():
+                    self.remote.get_snapshot()
             detail = f"its page has status {probe.http_status}"
             raise Problem.REMOTE_BROKEN_ANSWER.stop(url=self._credentials.url, detail=detail)
         if probe.kind is ProbeKind.NOT_ALLOWED:

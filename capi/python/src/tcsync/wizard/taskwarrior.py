@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -166,10 +167,12 @@ def explain_sync(done: TaskRun) -> Finding:
     """The finding for a failed `task sync`, from its status and Taskwarrior's own words."""
     words = done.complaint
     if hook := done.failed_hook:
-        return Problem.HOOK_FAILS.finding(hook=hook.name, path=hook, detail=words.replace("Hook Error: ", ""))
-    if variable := _INVALID_PROXY.search(words):
-        # The value, which Taskwarrior quotes, may have a password in it.
-        return Problem.PROXY_UNUSABLE.finding(variable=variable[1], fault="has a value that is not a proxy's URL")
+        words = words.replace("Hook Error: ", "")
+        return Problem.HOOK_FAILS.finding(hook=hook.name, path=shlex.quote(str(hook)), detail=words)
+    if invalid := _INVALID_PROXY.search(words):
+        # Taskwarrior gives the name in upper case for both. The value, which it quotes, may have a password in it.
+        variable = invalid[1] if invalid[1] in os.environ else invalid[1].lower()
+        return Problem.PROXY_UNUSABLE.finding(variable=variable, fault="has a value that is not a proxy's URL")
     if fetched := _FETCHED_INSTEAD.search(words):
         return Problem.SYNC_REDIRECTED.finding(status=fetched[1])
     if status := _STATUS.search(words):
@@ -200,7 +203,9 @@ def _run_bounded(command: Sequence[str], shown: str, environment: Mapping[str, s
     except subprocess.TimeoutExpired:
         hook = _running_hook(process.pid) if process else None
         if hook is not None:
-            raise Problem.HOOK_HANGS.stop(command=shown, seconds=f"{timeout_s:g}", hook=hook.name, path=hook) from None
+            raise Problem.HOOK_HANGS.stop(
+                command=shown, seconds=f"{timeout_s:g}", hook=hook.name, path=shlex.quote(str(hook))
+            ) from None
         raise Problem.TASK_HANGS.stop(command=shown, seconds=f"{timeout_s:g}") from None
     finally:
         if process is not None and process.returncode is None:
