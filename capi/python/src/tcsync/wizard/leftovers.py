@@ -3,9 +3,9 @@
     keyring     the copy of the credentials in the system's keyring, for each client ID in the settings and the backups
     settings    the lines with sync settings in the taskrc and in the files that it includes
     backups     .taskrc.backup-TIME, and ..taskrc.RANDOM.new of an edit that a power cut has stopped; with a secret
-    kept-data   before-tcsync-TIME in the data directory: an earlier replica, and an export of its tasks
+    kept-data   before-tcsync-TIME in the data directory: the replica as it was before a merge
 
-Files are recognised by these names, as taskrc_edit and fresh_replica make them, and by their kind: a symbolic link
+Files are recognised by these names, as taskrc_edit and join make them, and by their kind: a symbolic link
 with such a name is another person's work.
 """
 

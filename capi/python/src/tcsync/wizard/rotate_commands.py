@@ -11,7 +11,6 @@ import click
 from tcsync import Credentials, normalise_url
 
 from .computer import TaskProgram, ThisComputer
-from .console import Console
 from .diagnosis import errors_as_findings
 from .endings import reported
 from .findings import Problem
@@ -82,7 +81,9 @@ def _run(
         if as_json:
             _print_json(new, tasks, reveal=flags["reveal"])
         else:
-            _show(console, new, flags)
+            show_credentials(
+                console, new, reveal=flags["reveal"], qr=flags["qr"], others=texts.OTHERS_AFTER_ROTATION
+            )
 
 
 def _print_json(new: Credentials, tasks: dict[str, int], *, reveal: bool) -> None:
@@ -90,8 +91,3 @@ def _print_json(new: Credentials, tasks: dict[str, int], *, reveal: bool) -> Non
     if reveal:
         shown["secret"] = new.secret.reveal()
     click.echo(json.dumps(shown, indent=2))
-
-
-def _show(console: Console, new: Credentials, flags: dict[str, Any]) -> None:
-    show_credentials(console, new, reveal=flags["reveal"], qr=flags["qr"])
-    console.line(texts.OTHERS_AFTER_ROTATION)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from tcsync import Credentials, Probe, Replica
 
+from .. import unfinished
 from ..computer import TaskProgram, ThisComputer
 from ..console import Console
 from ..exit_codes import ExitCode
@@ -98,6 +99,7 @@ class Setup:
         """The same values again change nothing; but a setup without its first sync continues."""
         if not self._computer.replica().has_synced:
             return False
+        unfinished.end(self._computer.taskrc.data_location)  # Only its end was missing.
         self._keep(given, texts.SAME)
         return True
 
