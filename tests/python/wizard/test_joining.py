@@ -301,7 +301,7 @@ def with_file_limit(computer, kibibytes):
 
 def test_a_full_disk_keeps_a_computer_as_it_was(paired, second):
     """If this fails, a join that has no room for its copy changes a part of the replica, or leaves half of the copy."""
-    commit(second, numbered(1000))
+    commit(second, numbered(300))
     second.write_taskrc("")
     before, program = second.files(), second.program
     with_file_limit(second, 128)
@@ -365,6 +365,9 @@ def test_a_history_without_its_beginning_can_be_rotated(start_server, new_comput
 
 def test_a_history_without_an_end_is_given_up(server, paired, monkeypatch):
     """If this fails, a server that never comes to an end fills the memory of a computer."""
+    for number in range(2):
+        paired.task("add", f"more {number}")
+        paired.task("sync")
     monkeypatch.setattr(received_history, "OPERATIONS_MAX", 3)
     with ServerCheck(decode_pairing_code(paired.pair()), ConnectionOptions()) as check:
         with pytest.raises(CommandStopped) as stopped, check.history():
