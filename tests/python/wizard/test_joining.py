@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 
 import admin
 import pytest
-from servers import gateway
 from support import free_port
 
 from tcsync import Create, RemoteServer, Replica, Update, decode_pairing_code, encode_pairing_code
@@ -266,6 +265,18 @@ def test_doctor_follows_the_trail_of_a_kill(paired, second):
     assert second.json("doctor")["exit_code"] == 0
 
 
+@pytest.mark.parametrize(("command", "again"), [("setup", MERGE), ("doctor", ("doctor",))])
+def test_a_trail_ends_with_the_next_run(paired, command, again):
+    """If this fails, a command that was killed in its last step is reported for ever, however often it is run again."""
+    trail = paired.home / ".task" / "tcsync-unfinished.json"
+    trail.write_text(
+        f'{{"command": "{command}", "started": "2026-11-30 10:00", "kept_aside": "/somewhere"}}', encoding="utf-8"
+    )
+    assert paired.json(*again, given=paired.pair())["exit_code"] == 0
+    assert not trail.exists()
+    assert paired.json("doctor")["exit_code"] == 0
+
+
 def test_a_replica_that_another_program_holds_is_waited_for(paired, second):
     """If this fails, a setup beside a program that writes for a moment fails, or changes half."""
     second.add("Water plants")
@@ -354,10 +365,11 @@ def test_a_history_without_its_beginning_can_be_rotated(start_server, new_comput
         first.task("add", f"more {number}")
         first.task("sync")
     admin.succeed(server.data_dir, "prune", "--retention-versions", "1", "--yes")
-    with gateway(server.url, "GET /v1/client/snapshot", lambda _: (404, {}, b"")) as url:
-        code = encode_pairing_code(replace(decode_pairing_code(first.pair()), url=url))
-        outcome = second.json("setup", "--pairing-code-file", "-", given=code.reveal())
-        assert [message["id"] for message in outcome["messages"]] == ["history-beginning-gone"]
+    client_id = first.json("show")["client_id"]
+    latest = admin.as_json(server.data_dir, "clients", "show", client_id)["latest_version_id"]
+    admin.succeed(server.data_dir, "clients", "rewind", client_id, "--to", latest, "--remove-snapshot", "--yes")
+    outcome = second.json("setup", "--pairing-code-file", "-", given=first.pair())
+    assert [message["id"] for message in outcome["messages"]] == ["history-beginning-gone"]
     assert "client_id" in first.json("rotate", "--yes")
     assert second.json("setup", "--pairing-code-file", "-", given=first.pair())["result"] == "done"
     assert len(all_equal(first, second)) == 4

@@ -35,7 +35,7 @@ def test_two_computers_are_set_up_at_a_terminal(server, first, second):
     terminal.wait_for("This computer already has 1 task (1 pending). They are merged")
     terminal.answer("Merge the tasks of this computer with those on the server? [Y/n]: ", "")
     assert terminal.end() == 0
-    assert "2 tasks came from it" in terminal.screen
+    assert "received 2 tasks" in terminal.screen
     assert "both have 3 tasks (3 pending)" in terminal.screen
     first.task("sync")
     assert first.tasks() == second.tasks()

@@ -66,6 +66,7 @@ class Recording:
         text = re.sub(r"(?<=at )/\S+/task\b", "/usr/bin/task", text)
         text = text.replace(str(computer.real_home), "/home/ada").replace(str(computer.home), "/home/ada")
         text = re.sub(r"\d{8}T\d{6}Z", "20261124T093000Z", text)
+        text = re.sub(r"\(\d+\.\d kB\)", "(45.1 kB)", text)
         text = re.sub(r"before-tcsync-\d{8}-\d{6}", "before-tcsync-20261124-093000", text)
         text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-11-24 09:30", text)
         # The column is as wide as the oldest task's age, which a busy machine makes longer.

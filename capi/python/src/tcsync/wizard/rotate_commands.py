@@ -71,7 +71,7 @@ def _run(
 ) -> None:
     as_json = flags["as_json"]
     with reported(as_json) as console:
-        asker = Asker(choose_mode(yes=flags["yes"], json=False))
+        asker = Asker(choose_mode(yes=flags["yes"], json=as_json))
         computer = ThisComputer(TaskProgram(flags["task_command"], flags["task_timeout"]))
         new = new_of(computer.require_credentials())
         if not asker.confirm(question.format(url=new.url), default=True, flag="--yes"):
