@@ -14,7 +14,7 @@ import admin
 import pytest
 from support import free_port
 
-from tcsync import Create, RemoteServer, Replica, Update, decode_pairing_code, encode_pairing_code
+from tcsync import NIL_VERSION, Create, Gone, RemoteServer, Replica, Update, decode_pairing_code, encode_pairing_code
 from tcsync.wizard import received_history
 from tcsync.wizard.findings import CommandStopped
 from tcsync.wizard.server_check import ConnectionOptions, ServerCheck
@@ -161,6 +161,24 @@ def test_many_tasks_are_joined(paired, second):
     assert (outcome["join"]["added_tasks"], outcome["tasks"]["all"]) == (3500, 3502)
 
 
+def forget_beginning(server, computer, *, with_snapshot):
+    """Takes all versions but the latest from the server, as retention does after months."""
+    client_id = computer.json("show")["client_id"]
+    exported = admin.succeed(server.data_dir, "clients", "export", client_id).splitlines(keepends=True)
+    versions = [line for line in exported if json.loads(line)["type"] == "version"]
+    kept = [
+        line
+        for line in exported
+        if json.loads(line)["type"] != "version" and (with_snapshot or json.loads(line)["type"] != "snapshot")
+    ]
+    admin.succeed(server.data_dir, "clients", "delete", client_id, "--yes")
+    text = "".join([kept[0], versions[-1], *kept[1:]])
+    assert admin.run_with_input(server.data_dir, text, "clients", "import").returncode == 0
+    with RemoteServer(decode_pairing_code(computer.pair())) as remote:
+        assert isinstance(remote.get_child_version(NIL_VERSION), Gone)
+        assert (remote.get_snapshot() is not None) is with_snapshot
+
+
 def test_a_history_whose_beginning_is_gone_can_be_joined(start_server, new_computer):
     """If this fails, a computer with tasks of its own meets 410 for ever, and the named cure repeats it."""
     server = start_server("--snapshot-versions", "1")
@@ -171,7 +189,7 @@ def test_a_history_whose_beginning_is_gone_can_be_joined(start_server, new_compu
         first.task("add", f"more {number}")
         first.task("sync")
     code = first.pair()
-    admin.succeed(server.data_dir, "prune", "--retention-versions", "1", "--yes")
+    forget_beginning(server, first, with_snapshot=True)
     second.add("Water plants")
     outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=code)
     assert outcome["result"] == "done", outcome
@@ -364,10 +382,7 @@ def test_a_history_without_its_beginning_can_be_rotated(start_server, new_comput
     for number in range(3):
         first.task("add", f"more {number}")
         first.task("sync")
-    admin.succeed(server.data_dir, "prune", "--retention-versions", "1", "--yes")
-    client_id = first.json("show")["client_id"]
-    latest = admin.as_json(server.data_dir, "clients", "show", client_id)["latest_version_id"]
-    admin.succeed(server.data_dir, "clients", "rewind", client_id, "--to", latest, "--remove-snapshot", "--yes")
+    forget_beginning(server, first, with_snapshot=False)
     outcome = second.json("setup", "--pairing-code-file", "-", given=first.pair())
     assert [message["id"] for message in outcome["messages"]] == ["history-beginning-gone"]
     assert "client_id" in first.json("rotate", "--yes")
