@@ -396,7 +396,7 @@ def test_a_history_without_an_end_is_given_up(server, paired, monkeypatch):
         paired.task("add", f"more {number}")
         paired.task("sync")
     monkeypatch.setattr(received_history, "OPERATIONS_MAX", 3)
-    with ServerCheck(decode_pairing_code(paired.pair()), ConnectionOptions()) as check:
-        with pytest.raises(CommandStopped) as stopped, check.history():
-            pass
+    code = decode_pairing_code(paired.pair())
+    with ServerCheck(code, ConnectionOptions()) as check, pytest.raises(CommandStopped) as stopped:
+        check.history()
     assert stopped.value.finding.as_json()["id"] == "history-endless"

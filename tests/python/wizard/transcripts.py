@@ -103,9 +103,7 @@ def record(first, second, cloud_url):
     shown["rotate"] = recording.on(first, "tcsync rotate", ("new pairing code. [Y/n]: ", ""))
     for before, after in ROTATED.items():
         shown["rotate"] = shown["rotate"].replace(before, after)
-    shown["off"] = recording.on(
-        second, "tcsync off", ("sync.encryption_secret? [Y/n]: ", ""), ("before-tcsync-", "")
-    )
+    shown["off"] = recording.on(second, "tcsync off", ("sync.encryption_secret? [Y/n]: ", ""), ("before-tcsync-", ""))
     shown["help"] = recording.on(first, "tcsync setup --help").replace("Usage: python -m tcsync", "Usage: tcsync")
     return shown
 

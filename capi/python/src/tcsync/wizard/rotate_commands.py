@@ -81,9 +81,7 @@ def _run(
         if as_json:
             _print_json(new, tasks, reveal=flags["reveal"])
         else:
-            show_credentials(
-                console, new, reveal=flags["reveal"], qr=flags["qr"], others=texts.OTHERS_AFTER_ROTATION
-            )
+            show_credentials(console, new, reveal=flags["reveal"], qr=flags["qr"], others=texts.OTHERS_AFTER_ROTATION)
 
 
 def _print_json(new: Credentials, tasks: dict[str, int], *, reveal: bool) -> None:
