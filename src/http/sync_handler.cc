@@ -513,7 +513,7 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
                  base::NumberHint(latest_version_id),
                  ": either this server has removed that version since this replica last "
                  "synced, or the replica was at another server or another copy of this one. It has "
-                 "to be set up anew from the snapshot.")});
+                 "to join the history with its tasks, as 'tcsync doctor --repair' does.")});
 }
 
 Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) {
