@@ -1,6 +1,7 @@
 """New credentials for the same tasks, and the move to another server, with the real Taskwarrior. If one of these
 fails, a lost laptop keeps on reading, or a person's other computers lose edits on the way to the new history."""
 
+import admin
 import pytest
 from servers import gateway
 from test_joining import all_equal, raw_tasks, server_tasks
@@ -185,6 +186,24 @@ def test_a_computer_that_never_synced_has_nothing_to_rotate(server, first):
     )
     outcome = first.json("rotate", "--yes")
     assert [message["id"] for message in outcome["messages"]] == ["nothing-synced"]
+
+
+def test_a_rotation_with_a_new_invite(start_server, first):
+    """If this fails, a person with a lost laptop is stuck on a server that creates clients only by invitation."""
+    server = start_server("--invite-only")
+
+    def invite():
+        return server.url + admin.as_json(server.data_dir, "invites", "create", "--uses", "1")["path"]
+
+    first.add("Buy milk")
+    assert first.json("setup", "--first-computer", "--server-url", invite())["result"] == "done"
+    taskrc = first.taskrc.read_bytes()
+    refused = first.json("rotate", "--yes")
+    assert [message["id"] for message in refused["messages"]] == ["remote-not-allowed"]
+    assert first.taskrc.read_bytes() == taskrc
+    rotated(first, "move", "--server-url", invite())
+    rotated(first)
+    assert len(server_tasks(first)) == 1
 
 
 def test_a_rotation_is_asked_for(paired):
