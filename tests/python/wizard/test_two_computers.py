@@ -32,10 +32,10 @@ def test_two_computers_are_set_up_at_a_terminal(server, first, second):
     terminal.answer("Do you have existing credentials from another computer? [y/N]: ", "y")
     terminal.answer("Pairing code (or Enter to type URL, client ID and secret)", f"  {code.lower()}  ")
     terminal.wait_for("The credentials fit: the server has 2 tasks (2 pending).")
-    terminal.wait_for("This computer already has 1 task (1 pending). They are merged")
+    terminal.wait_for("This computer already has 1 task (1 pending). Both sides are merged")
     terminal.answer("Merge the tasks of this computer with those on the server? [Y/n]: ", "")
     assert terminal.end() == 0
-    assert "received 2 tasks" in terminal.screen
+    assert "Merged: 2 tasks came from the server and 1 task of this computer will be sent." in terminal.screen
     assert "both have 3 tasks (3 pending)" in terminal.screen
     first.task("sync")
     assert first.tasks() == second.tasks()
@@ -105,7 +105,8 @@ def test_reported_counts_are_correct(server, paired, second):
     unsent = second.json("doctor")
     assert "18 changes not sent" in next(c["text"] for c in unsent["checks"] if c["check"] == "replica")
     outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
-    assert outcome["sent_operations"] == 18
+    # A merge sends each of the 3 tasks as it is: its creation and 4 properties.
+    assert outcome["sent_operations"] == 15
     assert outcome["received_tasks"] == 2
     assert outcome["tasks"] == {"all": 5, "completed": 1, "deleted": 1, "pending": 3}
     assert len(second.tasks()) == 5

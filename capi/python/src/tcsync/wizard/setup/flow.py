@@ -296,7 +296,9 @@ class Setup:
                 if chosen is AfterFailure.SAVE:
                     self.outcome.findings = [stop.finding]
                     return False
-        self.outcome.sent_operations, self.outcome.received_tasks = done.sent_operations, done.received_tasks
+        joined = self.outcome.join
+        self.outcome.sent_operations = done.sent_operations
+        self.outcome.received_tasks = done.received_tasks + (joined.received_tasks if joined else 0)
         self.outcome.tasks = done.tasks
         self.outcome.result = "done"
         if done.finding is not None:
