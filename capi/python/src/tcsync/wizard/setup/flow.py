@@ -243,9 +243,10 @@ class Setup:
         joins: bool,
     ) -> bool:
         """False when there is nothing to sync with yet, or the sync has failed and the settings are kept for later."""
-        if not joins or confirmed is None:
+        if not joins:
             self._write(changes, credentials, None)
-        elif confirmed.history is None:
+        elif confirmed is None or confirmed.history is None:
+            # A new history. The server would accept this replica as it is, without what it has sent elsewhere.
             with Replica.in_memory() as nothing:
                 self._write(changes, credentials, nothing)
         else:
