@@ -211,7 +211,7 @@ class Setup:
     def _write(self, changes: SetupChanges, credentials: Credentials, replica: Replica, *, fresh_replica: bool) -> None:
         edit = changes.configure(credentials)
         self.outcome.changed, self.outcome.backup = edit.changed, edit.backup
-        describe_edit(edit, self._console)
+        describe_edit(edit, self._computer, self._console)
         if fresh_replica:
             self.outcome.kept_aside = changes.make_fresh_replica()
             tasks = describe_tasks(replica.tasks)
@@ -246,7 +246,7 @@ class Setup:
 
     def _describe_changes(self, credentials: Credentials, replica: Replica, *, fresh_replica: bool) -> None:
         self.outcome.result = "dry-run"
-        path = self._computer.require_place()[0]
+        path, *_ = self._computer.require_place()
         self._console.line(texts.DRY_RUN)
         if not path.exists():
             self._console.line(texts.WOULD_CREATE.format(path=path))
