@@ -238,7 +238,9 @@ def test_a_failed_setup_restores_both_files(server, first, git):
     (first.home / "dotfiles" / "taskrc").chmod(0o600)
     first.taskrc.symlink_to("dotfiles/taskrc")
     before = first.files()
-    first.wrap_task('case "$*" in *sync*) echo "The disk is on fire." >&2; exit 2;; esac')
+    first.wrap_task(
+        f'case "$*" in *sync*) grep -c sync.server.url "$HOME/{SYNC_FILE}" && echo "On fire" >&2; exit 2;; esac'
+    )
     outcome = first.json("setup", "--first-computer", "--server-url", server.url)
-    assert ids(outcome) == ["sync-failed"], outcome
+    assert ids(outcome) == ["sync-failed"] and "On fire" in outcome["messages"][0]["text"], outcome
     assert first.files() == before
