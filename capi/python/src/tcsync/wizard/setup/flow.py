@@ -261,7 +261,7 @@ class Setup:
         if joined is not None:
             self._report(joined)
         self.outcome.changed, self.outcome.backup = edit.changed, edit.backup
-        describe_edit(edit, self._console)
+        describe_edit(edit, self._computer, self._console)
         self._tell_recurrence()
 
     def _report(self, joined: Joined) -> None:
@@ -305,7 +305,7 @@ class Setup:
 
     def _describe_changes(self, credentials: Credentials, replica: LocalReplica, *, joins: bool) -> None:
         self.outcome.result = "dry-run"
-        path = self._computer.require_place()[0]
+        path, *_ = self._computer.require_place()
         self._console.line(texts.DRY_RUN)
         if not path.exists():
             self._console.line(texts.WOULD_CREATE.format(path=path))
