@@ -175,9 +175,7 @@ def join(
     report = c.tcsync_join_report(struct_size=ctypes.sizeof(c.tcsync_join_report))
     doubtful = ctypes.POINTER(c.tcsync_operations)()
     error = ctypes.POINTER(c.tcsync_error)()
-    code = library().tcsync_replica_join(
-        replica, history, byref(options), byref(report), byref(doubtful), byref(error)
-    )
+    code = library().tcsync_replica_join(replica, history, byref(options), byref(report), byref(doubtful), byref(error))
     check(code, error, ReplicaError)
     try:
         return report, _decode(doubtful)
