@@ -142,7 +142,7 @@ def test_a_concurrent_sync_of_another_computer_is_noticed(paired, second):
     second.copy_task("real-task")
     outcome = second.json("setup", "--pairing-code-file", "-", given=paired.pair())
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["read-back-differs"], 1)
-    assert (outcome["result"], outcome["tasks"]) == ("done", {"all": 3, "pending": 3})
+    assert (outcome["result"], outcome["tasks"]) == ("done", {"all": 4, "pending": 4})
 
 
 def test_an_unwanted_merge_is_refused(paired, second):
@@ -350,7 +350,7 @@ def test_the_doctor_finishes_an_unverified_second_computer(start_server, first, 
     assert terminal.end() == 3
     server.start()
     terminal = second.terminal("doctor")
-    terminal.wait_for("This computer already has 1 task (1 pending). Syncing merges them")
+    terminal.wait_for("This computer already has 1 task (1 pending). They are merged")
     terminal.answer("Finish the setup now by running `task sync`? [Y/n]: ", "")
     assert terminal.end() == 0
     assert second.tasks().keys() == {"Buy milk", "Water plants"}
