@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tcsync.wizard.exit_codes import ExitCode
 
 #: The day of the last revision of the texts.
-REVISED = "2026-11-29"
+REVISED = "2026-11-30"
 MANUALS = (
     "The manuals are in docs/ of tcsync's sources: multi-computer-setup.md, and troubleshooting.md with an entry for "
     "each message."
@@ -49,7 +49,11 @@ FILES = {
     ),
     "kept-data": (
         "~/.task/before-tcsync-TIME/",
-        "A database that a setup has replaced, and an export of its tasks.",
+        "The database as it was before a merge. TASKDATA=DIRECTORY task list looks into it.",
+    ),
+    "unfinished": (
+        "~/.task/tcsync-unfinished.json",
+        "The trail of a setup that was ended in the middle; the same setup again finishes it and removes the file.",
     ),
 }
 
@@ -110,7 +114,7 @@ PAGES = {
             "The setup checks every answer with the server before it changes anything, runs the first `task sync`, and "
             "reads the server's data back. Ctrl-C at any moment restores the previous state.",
         ),
-        files=("taskrc", "backup", "database", "kept-data"),
+        files=("taskrc", "backup", "database", "kept-data", "unfinished"),
         environment=("cloud", *_SERVER_CALL),
         see_also=("doctor", "pair", "off"),
     ),
@@ -119,8 +123,18 @@ PAGES = {
         (
             ("Each link, one line each:", ("tcsync doctor",)),
             ("Finish a setup whose server could not be reached:", ("tcsync doctor --yes",)),
+            ("Merge with the server's history what is different here:", ("tcsync doctor --repair --sync",)),
         ),
-        files=("taskrc", "database"),
+        description=(
+            "The last check compares every property of every task with the server's, except for tasks with changes "
+            "that were not sent yet. If they differ, or if the server's history does not have the last version that this "
+            "computer has synced, the doctor offers a merge at a terminal, and `--repair` agrees in advance: of each "
+            "property the later change wins, and a copy of the database is kept. A joined history needs a `task sync` "
+            "to be complete, which `--sync` runs.",
+            "With `--repair` and `--first-computer` a computer whose server has lost the whole history begins a new "
+            "one with all its tasks; this is for one computer only.",
+        ),
+        files=("taskrc", "database", "kept-data", "unfinished"),
         environment=_SERVER_CALL,
         see_also=("status", "setup"),
     ),
@@ -191,6 +205,39 @@ PAGES = {
         ),
         files=("taskrc",),
         see_also=("setup", "show"),
+    ),
+    "rotate": Page(
+        (*_WITH_SERVER, ExitCode.TASKWARRIOR, ExitCode.REFUSED, ExitCode.DECLINED),
+        (
+            ("After the loss of a computer:", ("tcsync rotate",)),
+            ("The same in a script, and the new code for a computer that can be reached with ssh:", (
+                "tcsync rotate --yes --json",
+                "tcsync pair | ssh desktop tcsync setup --replace --merge --pairing-code-file -",
+            )),
+        ),
+        description=(
+            "The new history begins where this computer is in the old one. Computers that are up to date, or only "
+            "behind, continue with it; a computer that has sent something to the old one since then merges. Until it "
+            "is set up again, a computer goes on syncing with the old history.",
+            "Nothing of this computer is changed before a new computer could receive all tasks from the new history.",
+        ),
+        files=("taskrc", "backup", "database"),
+        environment=_SERVER_CALL,
+        see_also=("move", "pair", "setup"),
+    ),
+    "move": Page(
+        (*_WITH_SERVER, ExitCode.TASKWARRIOR, ExitCode.REFUSED, ExitCode.DECLINED),
+        (
+            ("To a server of one's own:", ("tcsync move --server-url https://tasks.example.org",)),
+        ),
+        description=(
+            "It syncs a last time with the old server, and goes on without that when the server does not answer. After "
+            "an interrupt or a failure this computer syncs as before, and the same command again completes the move.",
+            "The old server keeps its data until its operator deletes it.",
+        ),
+        files=("taskrc", "backup", "database"),
+        environment=_SERVER_CALL,
+        see_also=("rotate", "pair", "setup"),
     ),
     "off": Page(
         (*_ANY, ExitCode.TASKRC),

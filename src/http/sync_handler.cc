@@ -476,8 +476,8 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
         {.reason = RefusalReason::kVersionGone,
          .sentence = "This replica has never synced with this history, whose first versions are "
                      "not here any more: it has to start from the snapshot. An empty replica does "
-                     "that by itself; one that has tasks of its own has to be set up anew, which "
-                     "'tcsync setup --replace --fresh-replica' does and keeps its tasks. Where "
+                     "that by itself; one that has tasks of its own has to join the history with "
+                     "them, as 'tcsync doctor --repair' and 'tcsync setup --replace' do. Where "
                      "there is no snapshot, another replica of the client leaves one when it next "
                      "sends changes."});
   }

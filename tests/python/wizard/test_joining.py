@@ -5,14 +5,19 @@ import json
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import admin
 import pytest
+from support import free_port
 
-from tcsync import Create, RemoteServer, Replica, Update, decode_pairing_code
+from tcsync import NIL_VERSION, Create, Gone, RemoteServer, Replica, Update, decode_pairing_code, encode_pairing_code
+from tcsync.wizard import received_history
+from tcsync.wizard.findings import CommandStopped
+from tcsync.wizard.server_check import ConnectionOptions, ServerCheck
 
 TESTDATA = Path(__file__).resolve().parents[2] / "testdata"
 MERGE = ("setup", "--replace", "--merge", "--pairing-code-file", "-")
@@ -158,6 +163,24 @@ def test_many_tasks_are_joined(paired, second):
     assert (outcome["join"]["added_tasks"], outcome["tasks"]["all"]) == (3500, 3502)
 
 
+def forget_beginning(server, computer, *, with_snapshot):
+    """Takes all versions but the latest from the server, as retention does after months."""
+    client_id = computer.json("show")["client_id"]
+    exported = admin.succeed(server.data_dir, "clients", "export", client_id).splitlines(keepends=True)
+    versions = [line for line in exported if json.loads(line)["type"] == "version"]
+    kept = [
+        line
+        for line in exported
+        if json.loads(line)["type"] != "version" and (with_snapshot or json.loads(line)["type"] != "snapshot")
+    ]
+    admin.succeed(server.data_dir, "clients", "delete", client_id, "--yes")
+    text = "".join([kept[0], versions[-1], *kept[1:]])
+    assert admin.run_with_input(server.data_dir, text, "clients", "import").returncode == 0
+    with RemoteServer(decode_pairing_code(computer.pair())) as remote:
+        assert isinstance(remote.get_child_version(NIL_VERSION), Gone)
+        assert (remote.get_snapshot() is not None) is with_snapshot
+
+
 def test_a_history_whose_beginning_is_gone_can_be_joined(start_server, new_computer):
     """If this fails, a computer with tasks of its own meets 410 for ever, and the named cure repeats it."""
     server = start_server("--snapshot-versions", "1")
@@ -168,7 +191,7 @@ def test_a_history_whose_beginning_is_gone_can_be_joined(start_server, new_compu
         first.task("add", f"more {number}")
         first.task("sync")
     code = first.pair()
-    admin.succeed(server.data_dir, "prune", "--retention-versions", "1", "--yes")
+    forget_beginning(server, first, with_snapshot=True)
     second.add("Water plants")
     outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=code)
     assert outcome["result"] == "done", outcome
@@ -262,6 +285,18 @@ def test_doctor_follows_the_trail_of_a_kill(paired, second):
     assert second.json("doctor")["exit_code"] == 0
 
 
+@pytest.mark.parametrize(("command", "again"), [("setup", MERGE), ("doctor", ("doctor",))])
+def test_a_trail_ends_with_the_next_run(paired, command, again):
+    """If this fails, a command that was killed in its last step is reported for ever, however often it is run again."""
+    trail = paired.home / ".task" / "tcsync-unfinished.json"
+    trail.write_text(
+        f'{{"command": "{command}", "started": "2026-11-30 10:00", "kept_aside": "/somewhere"}}', encoding="utf-8"
+    )
+    assert paired.json(*again, given=paired.pair())["exit_code"] == 0
+    assert not trail.exists()
+    assert paired.json("doctor")["exit_code"] == 0
+
+
 def test_a_replica_that_another_program_holds_is_waited_for(paired, second):
     """If this fails, a setup beside a program that writes for a moment fails, or changes half."""
     second.add("Water plants")
@@ -288,3 +323,82 @@ def test_a_replica_that_another_program_holds_is_waited_for(paired, second):
     assert outcome["result"] == "done", outcome
     assert len(all_equal(paired, second)) == 3
     assert second.files() != before
+
+
+def with_file_limit(computer, kibibytes):
+    """From now on the computer's tcsync cannot write files beyond that size, as on a full disk."""
+    computer.program = ["bash", "-c", f'ulimit -f {kibibytes}; exec "$@"', "tcsync", *computer.program]
+
+
+def test_a_full_disk_keeps_a_computer_as_it_was(paired, second):
+    """If this fails, a join that has no room for its copy changes a part of the replica, or leaves half of the copy."""
+    commit(second, numbered(300))
+    second.write_taskrc("")
+    before, program = second.files(), second.program
+    with_file_limit(second, 128)
+    outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["replica-failed"], 8)
+    assert second.files() == before
+    second.program = program
+    assert second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())["result"] == "done"
+
+
+def test_settings_that_cannot_be_written_after_a_join_lose_nothing(paired, second):
+    """If this fails, a disk that fills up between the join and the settings leaves a computer that is in neither
+    history, or without a way on."""
+    second.add("Water plants")
+    second.write_taskrc("#" * 1_000_000 + "\n")
+    program = second.program
+    with_file_limit(second, 600)
+    outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
+    assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["joined-not-configured"], 7)
+    (kept_aside,) = (second.home / ".task").glob("before-tcsync-*")
+    assert str(kept_aside) in outcome["messages"][0]["remedy"]
+    second.program = program
+    assert second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())["result"] == "done"
+    assert len(all_equal(paired, second)) == 3
+    assert second.json("doctor")["exit_code"] == 0
+
+
+def test_a_computer_that_has_synced_elsewhere_is_not_saved_unverified(start_server, paired, second):
+    """If this fails, a computer keeps settings with which it sends only its later changes, and its other tasks are
+    missing everywhere."""
+    second.add("Water plants")
+    assert second.json("setup", "--first-computer", "--server-url", start_server().url)["result"] == "done"
+    code = encode_pairing_code(replace(decode_pairing_code(paired.pair()), url=f"http://127.0.0.1:{free_port()}"))
+    before = second.files()
+    outcome = second.json(*MERGE, "--save-unverified", given=code.reveal())
+    found = [message["id"] for message in outcome["messages"]]
+    assert (found[-1], outcome["exit_code"]) == ("replica-synced-elsewhere", 8), outcome
+    assert second.files() == before
+    assert second.json(*MERGE, given=paired.pair())["result"] == "done"
+    assert len(all_equal(paired, second)) == 3
+
+
+def test_a_history_without_its_beginning_can_be_rotated(start_server, new_computer):
+    """If this fails, a history that no new computer can receive has no way out."""
+    server = start_server("--snapshot-versions", "1")
+    first, second = new_computer(), new_computer()
+    first.add("Buy milk")
+    assert first.json("setup", "--first-computer", "--server-url", server.url)["result"] == "done"
+    for number in range(3):
+        first.task("add", f"more {number}")
+        first.task("sync")
+    forget_beginning(server, first, with_snapshot=False)
+    outcome = second.json("setup", "--pairing-code-file", "-", given=first.pair())
+    assert [message["id"] for message in outcome["messages"]] == ["history-beginning-gone"]
+    assert "client_id" in first.json("rotate", "--yes")
+    assert second.json("setup", "--pairing-code-file", "-", given=first.pair())["result"] == "done"
+    assert len(all_equal(first, second)) == 4
+
+
+def test_a_history_without_an_end_is_given_up(server, paired, monkeypatch):
+    """If this fails, a server that never comes to an end fills the memory of a computer."""
+    for number in range(2):
+        paired.task("add", f"more {number}")
+        paired.task("sync")
+    monkeypatch.setattr(received_history, "OPERATIONS_MAX", 3)
+    code = decode_pairing_code(paired.pair())
+    with ServerCheck(code, ConnectionOptions()) as check, pytest.raises(CommandStopped) as stopped:
+        check.history()
+    assert stopped.value.finding.as_json()["id"] == "history-endless"

@@ -4,7 +4,6 @@ The one that all tests use is always among them. TCSYNC_TEST_TASKS names further
 /opt/task-3.1.0/bin/task:/opt/task-3.4.2/bin/task. The end of the run says which releases ran.
 """
 
-
 import admin
 import pytest
 import taskwarrior

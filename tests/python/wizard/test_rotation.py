@@ -1,11 +1,11 @@
-"""New credentials for the same tasks, and the move to another server, with the real Taskwarrior. If one of these fails, a
-lost laptop keeps on reading, or a person's other computers lose edits on the way to the new history."""
+"""New credentials for the same tasks, and the move to another server, with the real Taskwarrior. If one of these
+fails, a lost laptop keeps on reading, or a person's other computers lose edits on the way to the new history."""
 
 import pytest
-
 from servers import gateway
-from tcsync import NIL_VERSION, Gone, RemoteServer, decode_pairing_code
 from test_joining import all_equal, raw_tasks, server_tasks
+
+from tcsync import NIL_VERSION, Gone, RemoteServer, decode_pairing_code
 
 SETUP = ("setup", "--replace", "--pairing-code-file", "-")
 
@@ -135,7 +135,7 @@ def test_a_move_works_when_the_old_server_is_gone(start_server, new_computer):
 
 
 def test_a_move_that_was_interrupted_is_finished_by_the_next_one(start_server, pair):
-    """If this fails, a lost connection in the middle of a move leaves a client that can neither be used nor moved to."""
+    """If this fails, a lost connection in the middle of a move leaves a client that nobody can use or move to."""
     first, second = pair
     new = start_server()
 

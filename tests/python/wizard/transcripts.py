@@ -22,6 +22,12 @@ EXAMPLE_CLIENT_ID = "9d5cf1df-12b8-4def-872b-4e3c54ca091d"
 EXAMPLE_SECRET = "9f9edb6ef38b6772c9adf9b0a99138688051936a2f7cf2c5b11b665a8ff9ea77"
 EXAMPLE_OWN_URL = "https://tasks.example.org"
 EXAMPLE_CODE = "TCSYNC-05XXXXXX-XXXXXXXX-...-XXXXXXXX-XXX"
+#: The same after `tcsync rotate`.
+ROTATED = {
+    EXAMPLE_CLIENT_ID: "3b0f6c52-6d0b-4f0e-9b34-5f7f0c1a7a66",
+    EXAMPLE_SECRET: "41d0c6ab82f7d0b3f37b6e0d5f0a1c9487e25d3fb6a9e08c7d1f4be2093c5a7e",
+    EXAMPLE_CODE: "TCSYNC-05YYYYYY-YYYYYYYY-...-YYYYYYYY-YYY",
+}
 
 BLOCK = re.compile(r"(<!-- transcript: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -60,6 +66,8 @@ class Recording:
         text = re.sub(r"(?<=at )/\S+/task\b", "/usr/bin/task", text)
         text = text.replace(str(computer.real_home), "/home/ada").replace(str(computer.home), "/home/ada")
         text = re.sub(r"\d{8}T\d{6}Z", "20261124T093000Z", text)
+        text = re.sub(r"\(\d+\.\d kB\)", "(45.1 kB)", text)
+        text = re.sub(r"before-tcsync-\d{8}-\d{6}", "before-tcsync-20261124-093000", text)
         text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-11-24 09:30", text)
         # The column is as wide as the oldest task's age, which a busy machine makes longer.
         text = re.sub(r"(?m)^( *\d+|ID) +(?:(Age)|\d+(?:s|min)) +", lambda row: f"{row[1]} {row[2] or ' - '}  ", text)
@@ -92,7 +100,10 @@ def record(first, second, cloud_url):
     shown["keep"] = recording.on(first, "tcsync setup", ("settings? [y/N]: ", ""))
     first.task("1", "done")
     shown["doctor-ahead"] = recording.on(first, "tcsync doctor", ("the last check? [Y/n]: ", "n"))
-    shown["off"] = recording.on(second, "tcsync off", ("sync.encryption_secret? [Y/n]: ", ""))
+    shown["rotate"] = recording.on(first, "tcsync rotate", ("new pairing code. [Y/n]: ", ""))
+    for before, after in ROTATED.items():
+        shown["rotate"] = shown["rotate"].replace(before, after)
+    shown["off"] = recording.on(second, "tcsync off", ("sync.encryption_secret? [Y/n]: ", ""), ("before-tcsync-", ""))
     shown["help"] = recording.on(first, "tcsync setup --help").replace("Usage: python -m tcsync", "Usage: tcsync")
     return shown
 

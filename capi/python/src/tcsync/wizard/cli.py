@@ -253,7 +253,7 @@ def add(
 
 
 @click.command("status")
-@click.option("--exit-code", "tells_work", is_flag=True, help="Exit with 10 if there is something to sync.")
+@click.option("--exit-code", "tells_work", is_flag=True, help="Exit with 11 if there is something to sync.")
 @connection(ANSWER_TIMEOUT_S)
 @JSON
 def status(tells_work: bool, as_json: bool, **flags: Any) -> None:

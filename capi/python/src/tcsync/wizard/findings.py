@@ -326,11 +326,6 @@ class Problem(Enum):
         "Correct the hook, or switch it off with `chmod -x {path}`; --task-timeout waits longer.",
         ExitCode.TASKWARRIOR,
     )
-    TASK_OUTPUT_UNKNOWN = (
-        "The output of `{command}` cannot be understood: {detail}",
-        "Report it, with the version of Taskwarrior.",
-        ExitCode.TASKWARRIOR,
-    )
     SYNC_GONE = (
         "`task sync` failed with 410: the last version that this computer has synced is not in the server's history.",
         "It has synced with another history, or was away too long. "

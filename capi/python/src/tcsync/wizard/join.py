@@ -122,8 +122,8 @@ def _describe_doubt(doubt: object, tasks: Tasks) -> str:
         return f"{_name(doubt.task_id, tasks)} had been purged here, and stays"
     assert isinstance(doubt, Update)
     kept = "removed" if doubt.value is None else _shown(doubt.value)
-    other = "without it" if doubt.old_value is None else f"with {_shown(doubt.old_value)}"
-    return f"{_name(doubt.task_id, tasks)}: {_plain(doubt.property)} is {kept}; the other side was {other}"
+    other = "none" if doubt.old_value is None else _shown(doubt.old_value)
+    return f"{_name(doubt.task_id, tasks)}: {_plain(doubt.property)} is {kept}; the other side had {other}"
 
 
 def _name(task_id: UUID, tasks: Tasks) -> str:

@@ -11,7 +11,6 @@ import click
 from tcsync import Credentials, normalise_url
 
 from .computer import TaskProgram, ThisComputer
-from .console import Console
 from .diagnosis import errors_as_findings
 from .endings import reported
 from .findings import Problem
@@ -72,7 +71,7 @@ def _run(
 ) -> None:
     as_json = flags["as_json"]
     with reported(as_json) as console:
-        asker = Asker(choose_mode(yes=flags["yes"], json=False))
+        asker = Asker(choose_mode(yes=flags["yes"], json=as_json))
         computer = ThisComputer(TaskProgram(flags["task_command"], flags["task_timeout"]))
         new = new_of(computer.require_credentials())
         if not asker.confirm(question.format(url=new.url), default=True, flag="--yes"):
@@ -82,7 +81,7 @@ def _run(
         if as_json:
             _print_json(new, tasks, reveal=flags["reveal"])
         else:
-            _show(console, new, flags)
+            show_credentials(console, new, reveal=flags["reveal"], qr=flags["qr"], others=texts.OTHERS_AFTER_ROTATION)
 
 
 def _print_json(new: Credentials, tasks: dict[str, int], *, reveal: bool) -> None:
@@ -90,8 +89,3 @@ def _print_json(new: Credentials, tasks: dict[str, int], *, reveal: bool) -> Non
     if reveal:
         shown["secret"] = new.secret.reveal()
     click.echo(json.dumps(shown, indent=2))
-
-
-def _show(console: Console, new: Credentials, flags: dict[str, Any]) -> None:
-    show_credentials(console, new, reveal=flags["reveal"], qr=flags["qr"])
-    console.line(texts.OTHERS_AFTER_ROTATION)

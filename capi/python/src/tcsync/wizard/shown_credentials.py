@@ -14,8 +14,11 @@ def describe_credentials(credentials: Credentials, *, reveal: bool) -> dict[str,
     return {"Server URL": credentials.taskrc_url, "Client ID": str(credentials.client_id), "Secret": secret}
 
 
-def show_credentials(console: Console, credentials: Credentials, *, reveal: bool, qr: bool) -> None:
-    """The data that the other computers need. Output to a file or a log contains the secret only on request."""
+def show_credentials(
+    console: Console, credentials: Credentials, *, reveal: bool, qr: bool, others: str = texts.ON_THE_OTHER
+) -> None:
+    """The data that the other computers need, and the steps there. Output to a file or a log contains the secret only
+    on request."""
     reveal = console.is_terminal or reveal
     console.line()
     console.line(texts.CREDENTIALS_HEADING)
@@ -32,5 +35,5 @@ def show_credentials(console: Console, credentials: Credentials, *, reveal: bool
     else:
         console.line(texts.NOT_SHOWN)
     console.line()
-    console.line(texts.ON_THE_OTHER)
+    console.line(others)
     console.line(texts.KEEP_SAFE)

@@ -37,9 +37,7 @@ class Comparing:
         to."""
         if history.is_empty and not self.is_first:
             raise CommandStopped(finding)
-        if not self.wants_repair:
-            self.console.finding(finding)
-        if not self._agreed(_REJOIN):
+        if not self._agreed(_REJOIN, finding):
             raise CommandStopped(finding)
         repair(computer, None if history.is_empty else history, self.console, command="doctor")
         return "this computer has joined the history with all of its tasks"
@@ -52,9 +50,7 @@ class Comparing:
             raise NotCompared("not compared, because this computer is behind the server")
         if differences:
             finding = Problem.READ_BACK_DIFFERS.finding(differences=differences)
-            if not self.wants_repair:
-                self.console.finding(finding)
-            if not self._agreed(_REPAIR):
+            if not self._agreed(_REPAIR, finding):
                 raise CommandStopped(finding)
             repair(computer, history, self.console, command="doctor")
             computer.taskwarrior.sync()
@@ -65,7 +61,11 @@ class Comparing:
         rest = f"; {plural(len(local.unsent_tasks), 'task')} with unsent changes not compared" if local.pending else ""
         return f"every property of {plural(compared, 'task')} is the same here and on the server{rest}"
 
-    def _agreed(self, question: str) -> bool:
+    def _agreed(self, question: str, finding: Finding) -> bool:
+        """Whether to repair: a person sees the reason before the question."""
         if self.wants_repair:
             return True
-        return self.asker.is_interactive and self.asker.confirm(question, default=False, flag="--repair")
+        if not self.asker.is_interactive:
+            return False
+        self.console.finding(finding)
+        return self.asker.confirm(question, default=False, flag="--repair")

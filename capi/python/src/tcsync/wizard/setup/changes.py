@@ -75,8 +75,8 @@ class SetupChanges:
         yield
 
     def _end_trail(self) -> None:
-        if self._joined is not None:
-            unfinished.end(self.computer.taskrc.data_location)
+        """Also that of an earlier setup, which this one has finished."""
+        unfinished.end(self.computer.taskrc.data_location)
 
     def _sync_took_effect(self) -> bool:
         """Whether the replica has moved on since a sync began; reverting would then separate it from its history."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from tcsync import Credentials, Probe, Replica
 
+from .. import unfinished
 from ..computer import TaskProgram, ThisComputer
 from ..console import Console
 from ..exit_codes import ExitCode
@@ -98,6 +99,7 @@ class Setup:
         """The same values again change nothing; but a setup without its first sync continues."""
         if not self._computer.replica().has_synced:
             return False
+        unfinished.end(self._computer.taskrc.data_location)  # Only its end was missing.
         self._keep(given, texts.SAME)
         return True
 
@@ -254,7 +256,7 @@ class Setup:
             if caught_up:
                 self._console.done(texts.CAUGHT_UP)
             self._write(changes, credentials, None if caught_up else confirmed.history.replica)
-        return confirmed is not None and self._sync(changes, confirmed)
+        return confirmed is not None and self._sync(changes, confirmed, replica)
 
     def _write(self, changes: SetupChanges, credentials: Credentials, history: Replica | None) -> None:
         edit, joined = changes.apply(credentials, history)
@@ -279,13 +281,18 @@ class Setup:
         elif has_recurring(self._computer.replica().tasks) and makes_repetitions(self._computer.taskrc):
             self._console.line(texts.RECURRENCE_HERE)
 
-    def _sync(self, changes: SetupChanges, confirmed: Confirmed) -> bool:
+    def _sync(self, changes: SetupChanges, confirmed: Confirmed, at_first: LocalReplica) -> bool:
         """The first sync and its check. False when one of them failed, and the settings are kept for later."""
         while True:
             try:
                 with changes.syncing():
                     done = first_sync(
-                        self._computer, confirmed.server, self._connection, self._console, history=confirmed.history
+                        self._computer,
+                        confirmed.server,
+                        self._connection,
+                        self._console,
+                        history=confirmed.history,
+                        at_first=at_first,
                     )
                 break
             except CommandStopped as stop:

@@ -42,9 +42,8 @@ KEPT_UNVERIFIED = "Kept as it is. It has not synced yet: `tcsync doctor` finishe
 SAME = "The same settings are already there; nothing was changed."
 
 MERGING = (
-    "This computer already has {local}. They are merged with those on the server, property by property: the later "
-    "change wins.\n"
-    "Afterwards every computer has all of both. It cannot be undone with `task undo`; a copy of this computer's data "
+    "This computer already has {local}. Both sides are merged property by property: the later change wins.\n"
+    "Afterwards every computer has all tasks of both. `task undo` cannot undo a merge; a copy of this computer's data "
     "as it is now is kept."
 )
 MERGE = "Merge the tasks of this computer with those on the server?"
@@ -73,7 +72,7 @@ WRITTEN = "Taskwarrior is configured in {path}."
 CREATED = "Taskwarrior is configured in {path}, which is new."
 BACKUP = "The file as it was before is in {path}."
 SYNCING = "Running the first `task sync` ..."
-SYNCED = "Sent {sent} to the server; {received} came from it."
+SYNCED = "`task sync` sent {sent} to the server, and received {received}."
 READ_BACK = "Read back and verified: the server and this computer both have {tasks}."
 
 FAILURE_HEADING = "What now?"
@@ -117,5 +116,7 @@ WITHOUT_OLD_SERVER = (
 )
 ROTATED = "The new history is complete: a new computer receives {tasks}."
 OTHERS_AFTER_ROTATION = (
-    "On each other computer run `tcsync setup --replace` and paste the new pairing code; nothing is lost there."
+    "On each other computer: run `tcsync setup --replace`, answer yes to “existing credentials”, and paste the pairing "
+    "code. Until then it syncs with the old history. No change is lost.\n"
+    "`tcsync pair` shows the code again, and with --qr as a QR code."
 )
