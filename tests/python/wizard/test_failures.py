@@ -350,7 +350,7 @@ def test_the_doctor_finishes_an_unverified_second_computer(start_server, first, 
     assert terminal.end() == 3
     server.start()
     terminal = second.terminal("doctor")
-    terminal.wait_for("This computer already has 1 task (1 pending). They are merged")
+    terminal.wait_for("This computer already has 1 task (1 pending).")
     terminal.answer("Finish the setup now by running `task sync`? [Y/n]: ", "")
     assert terminal.end() == 0
     assert second.tasks().keys() == {"Buy milk", "Water plants"}

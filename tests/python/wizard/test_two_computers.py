@@ -32,7 +32,7 @@ def test_two_computers_are_set_up_at_a_terminal(server, first, second):
     terminal.answer("Do you have existing credentials from another computer? [y/N]: ", "y")
     terminal.answer("Pairing code (or Enter to type URL, client ID and secret)", f"  {code.lower()}  ")
     terminal.wait_for("The credentials fit: the server has 2 tasks (2 pending).")
-    terminal.wait_for("This computer already has 1 task (1 pending). They are merged")
+    terminal.wait_for("This computer already has 1 task (1 pending).")
     terminal.answer("Merge the tasks of this computer with those on the server? [Y/n]: ", "")
     assert terminal.end() == 0
     assert "received 2 tasks" in terminal.screen
