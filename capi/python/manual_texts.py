@@ -127,7 +127,7 @@ PAGES = {
         ),
         description=(
             "The last check compares every property of every task with the server's, except for tasks with changes "
-            "that were not sent yet. If they differ, or if the server's history does not have the last version that this "
+            "that were not sent. If they differ, or if the server's history does not have the last version that this "
             "computer has synced, the doctor offers a merge at a terminal, and `--repair` agrees in advance: of each "
             "property the later change wins, and a copy of the database is kept. A joined history needs a `task sync` "
             "to be complete, which `--sync` runs.",

@@ -491,9 +491,8 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
          .sentence = absl::StrCat(
              where,
              "Another server has given out one of the two: check that the server's URL and "
-             "the client ID are the right ones. A history moves here by an export and import, "
-             "which the operator can do; a replica without changes of its own can be set up "
-             "anew.")});
+             "the client ID are the right ones. 'tcsync move' takes a history from one server to "
+             "another; 'tcsync doctor --repair' lets a replica join this one with its tasks.")});
   }
   if (place == sync::ReplicaPlace::kAhead) {
     return RefuseCall(
@@ -513,7 +512,7 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
                  base::NumberHint(latest_version_id),
                  ": either this server has removed that version since this replica last "
                  "synced, or the replica was at another server or another copy of this one. It has "
-                 "to be set up anew from the snapshot.")});
+                 "to join the history with its tasks, as 'tcsync doctor --repair' does.")});
 }
 
 Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) {

@@ -202,7 +202,7 @@ TEST_F(SyncHandlerTest, TheLogExplainsEachReasonForGone) {
                      HasSubstr("tcsync-server clients")));
   EXPECT_THAT(line_for(base::RandomUuidWithNumber(3), base::RandomUuidWithNumber(9)),
               testing::AllOf(HasSubstr("reason=version-gone"), HasSubstr("number 3 of 9"),
-                             HasSubstr("set up anew")));
+                             HasSubstr("join the history")));
   EXPECT_THAT(line_for(kVersionId, base::RandomUuidWithNumber(9)),
               testing::AllOf(HasSubstr("reason=foreign-version"), HasSubstr("URL")));
   EXPECT_THAT(line_for(Uuid(), base::RandomUuidWithNumber(9)),
