@@ -139,7 +139,10 @@ class TestFaults:
         }
         with HistoryServer(credentials.client_id, versions, None) as server:
             here = Credentials(server.url, credentials.client_id, credentials.secret)
-            with RemoteServer(here, key=key, proxy="") as remote, pytest.raises(SyncError, match="comes twice") as caught:
+            with (
+                RemoteServer(here, key=key, proxy="") as remote,
+                pytest.raises(SyncError, match="comes twice") as caught,
+            ):
                 replica.sync(remote)
         assert caught.value.fault is SyncFault.INVALID_VERSION
         assert caught.value.sync_report.version_id == first
