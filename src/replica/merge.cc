@@ -164,7 +164,9 @@ Decision Decide(const std::string& name, const Side& own, const Side& history,
   if (history.is_known && history.time > own.time) return {Winner::kHistory};
   if (name == kModified) return {later};
   // These two change with the status.
-  if (name == kEnd || name == kStart) return status;
+  if (name == kEnd || name == kStart) {
+    return {status.winner, status.is_doubtful || own.time == history.time};
+  }
   // It was never set on one side, so it was set on the other one.
   if (own.is_known && own.time == absl::InfinitePast()) return {Winner::kHistory};
   if (history.is_known && history.time == absl::InfinitePast()) return {Winner::kOwn};

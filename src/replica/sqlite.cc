@@ -182,10 +182,6 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
     const auto timeout_ms = static_cast<int>(std::clamp<int64_t>(busy_timeout_ms, 0, INT_MAX));
     result = sqlite3_busy_timeout(connection->database_, timeout_ms);
   }
-  if (result == SQLITE_OK) {
-    result = sqlite3_prepare_v3(connection->database_, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT,
-                                &connection->rollback_, nullptr);
-  }
   // TaskChampion before 3.0 wrote texts into the schema in double quotes, and a SQLite that is
   // built to refuse them could not upgrade it.
   if (result == SQLITE_OK) {
@@ -258,6 +254,13 @@ absl::Status Connection::Execute(const char* sql) {
   return result == SQLITE_OK ? absl::OkStatus() : Failure(database_, result, path_);
 }
 
+absl::Status Connection::PrepareRollback() {
+  errno = 0;
+  sqlite3_finalize(std::exchange(rollback_, nullptr));
+  const int result = sqlite3_prepare_v2(database_, "ROLLBACK", -1, &rollback_, nullptr);
+  return result == SQLITE_OK ? absl::OkStatus() : Failure(database_, result, path_);
+}
+
 void Connection::Rollback() noexcept {
   // After some errors SQLite has rolled it back itself.
   if (sqlite3_get_autocommit(database_) != 0) return;
@@ -268,13 +271,16 @@ void Connection::Rollback() noexcept {
 int64_t Connection::changes() const { return sqlite3_changes64(database_); }
 
 absl::StatusOr<Transaction> Transaction::BeginWrite(Connection& connection) {
-  const absl::Status status = connection.Execute("BEGIN IMMEDIATE");
-  if (!status.ok()) return status;
-  return Transaction(connection);
+  return Begin(connection, "BEGIN IMMEDIATE");
 }
 
 absl::StatusOr<Transaction> Transaction::BeginRead(Connection& connection) {
-  const absl::Status status = connection.Execute("BEGIN");
+  return Begin(connection, "BEGIN");
+}
+
+absl::StatusOr<Transaction> Transaction::Begin(Connection& connection, const char* sql) {
+  absl::Status status = connection.PrepareRollback();
+  if (status.ok()) status = connection.Execute(sql);
   if (!status.ok()) return status;
   return Transaction(connection);
 }

@@ -80,6 +80,9 @@ class Connection {
   // Runs one or more statements without parameters and without rows that matter.
   absl::Status Execute(const char* sql);
 
+  // Before a transaction begins. A statement of long ago may have expired, as by a change of the
+  // schema, and would take memory to be prepared again when it is used.
+  absl::Status PrepareRollback();
   // Ends the transaction, if there is one, without its changes. Needs no memory, and so can be the
   // end of a call that ran out of it.
   void Rollback() noexcept;
@@ -116,6 +119,8 @@ class Transaction {
 
  private:
   explicit Transaction(Connection& connection) : connection_(&connection) {}
+
+  static absl::StatusOr<Transaction> Begin(Connection& connection, const char* sql);
 
   Connection* connection_;
 };

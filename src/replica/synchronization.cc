@@ -91,20 +91,29 @@ Synchronization::Failure Synchronization::Receive() {
       if (children.outcome == ChildVersion::Outcome::kGone) {
         failure = OtherFailure(
             SyncFault::kHistoryGone, parent,
-            absl::StrCat("the server's history does not have version ", parent.ToString(),
-                         ", up to which this replica was synced: the history was replaced, or its "
-                         "beginning was removed while this computer was away"));
+            parent.IsNil()
+                ? "the beginning of the server's history was removed, and no snapshot covers it, "
+                  "so a "
+                  "replica that has not synced before cannot receive it"
+                : absl::StrCat("the server's history does not have version ", parent.ToString(),
+                               ", up to which this replica was synced: the history was replaced, "
+                               "or its beginning was removed while this computer was away"));
       }
       for (const ChildVersions::Found& child : children.versions) {
         const absl::string_view segment = child.history_segment.AsStringView();
         absl::StatusOr<std::vector<Operation>> operations = ParseSegment(segment);
+        // A server that gives a circle of versions would keep the sync going for ever.
+        if (operations.ok() && !received_.insert(child.version_id).second) {
+          operations = absl::InvalidArgumentError("comes twice");
+        }
         is_last = !operations.ok();
         if (is_last) {
           failure = OtherFailure(
               SyncFault::kInvalidVersion, child.version_id,
               absl::StrCat("the version ", child.version_id.ToString(), " ",
                            operations.status().message(),
-                           ": a replica with this history has sent something else than changes"));
+                           ": a replica with this history has sent something else than changes, "
+                           "or the server is broken"));
           break;
         }
         group.versions.push_back({child.version_id, *std::move(operations)});
@@ -123,6 +132,8 @@ Synchronization::Failure Synchronization::Receive() {
     const absl::StatusOr<bool> was_applied = Apply(group);
     if (!was_applied.ok()) return DatabaseFailure(was_applied.status());
     if (failure) failure->report = report_;
+    // What was dropped comes again, unless it is a part that another program has received.
+    if (!*was_applied) received_.clear();
     // Another program may have received a part of a group that was not applied, but not its end.
     if (failure || (is_last && *was_applied)) return failure;
     parent = group.base;

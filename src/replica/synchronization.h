@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
+#include "absl/hash/hash.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "replica/rebase.h"
@@ -72,6 +74,9 @@ class Synchronization {
   SyncReport report_;
   std::optional<Rebase> pending_;
   int64_t data_version_of_pending_ = 0;
+  // The versions that this sync has received. Not Abseil's, which cannot be destroyed after it ran
+  // out of memory.
+  std::unordered_set<Uuid, absl::Hash<Uuid>> received_;
   // The latest version that the server named in its last conflict.
   std::optional<Uuid> latest_in_conflict_;
   // The last version sent, and what the server answered to it.

@@ -221,8 +221,13 @@ class TestCtrlC:
     def test_an_interrupted_join_that_waits_for_the_history_is_left_undone(self, here, remote_of, slow):
         """If this fails, a join that a person has broken off happens minutes later."""
         with Replica.in_memory() as received, remote_of(slow.url) as silent:
+
+            def sync():
+                with pytest.raises(TcsyncError):
+                    received.sync(silent)
+
             # Until the cancel, the sync of another thread has the replica.
-            thread = threading.Thread(target=lambda: pytest.raises(TcsyncError, received.sync, silent))
+            thread = threading.Thread(target=sync)
             thread.start()
             slow.asked.acquire()
             tasks = here.tasks()

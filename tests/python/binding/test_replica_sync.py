@@ -32,6 +32,7 @@ from tcsync import (
     Update,
     Version,
 )
+from tcsync._history_server import HistoryServer
 
 TASK, OTHER = uuid4(), uuid4()
 THEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -126,6 +127,27 @@ class TestTwoComputers:
 
 
 class TestFaults:
+    def test_a_circle_of_versions_ends(self, replica, client_and_key):
+        """If this fails, a broken server keeps a sync running until the memory is full."""
+        credentials, key = client_and_key
+        first, second = uuid4(), uuid4()
+        segment = b'{"operations":[]}'
+        versions = {
+            NIL_VERSION: (first, key.seal(NIL_VERSION, segment)),
+            first: (second, key.seal(first, segment)),
+            second: (first, key.seal(second, segment)),
+        }
+        with HistoryServer(credentials.client_id, versions, None) as server:
+            here = Credentials(server.url, credentials.client_id, credentials.secret)
+            with (
+                RemoteServer(here, key=key, proxy="") as remote,
+                pytest.raises(SyncError, match="comes twice") as caught,
+            ):
+                replica.sync(remote)
+        assert caught.value.fault is SyncFault.INVALID_VERSION
+        assert caught.value.sync_report.version_id == first
+        assert replica.state().base_version_id == second
+
     def test_a_replaced_history_is_reported(self, replica, remote, server):
         """If this fails, a replica mixes its tasks into another person's history."""
         replica.commit(task_of("x"))

@@ -142,7 +142,7 @@ def test_a_concurrent_sync_of_another_computer_is_noticed(paired, second):
     second.copy_task("real-task")
     outcome = second.json("setup", "--pairing-code-file", "-", given=paired.pair())
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["read-back-differs"], 1)
-    assert (outcome["result"], outcome["tasks"]) == ("done", {"all": 3, "pending": 3})
+    assert (outcome["result"], outcome["tasks"]) == ("done", {"all": 4, "pending": 4})
 
 
 def test_an_unwanted_merge_is_refused(paired, second):

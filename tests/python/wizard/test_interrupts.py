@@ -117,26 +117,26 @@ def test_an_interrupt_after_the_first_sync_keeps_the_settings(server, first):
     assert first.json("doctor")["exit_code"] == 0
 
 
-def test_an_interrupt_during_a_move_restores_the_replica(start_server, first):
-    """If this fails, a replica is torn: the old one is aside, the new one half full, and the taskrc names neither."""
+def test_an_interrupt_after_a_move_loses_nothing(start_server, first, second):
+    """If this fails, Ctrl-C between a join and the first sync leaves a computer between two histories."""
     old, new = start_server(), start_server()
     first.add("Buy milk", "Call Ada")
     assert first.json("setup", "--first-computer", "--server-url", old.url)["result"] == "done"
-    tasks, taskrc = first.exported(), first.taskrc.read_bytes()
-    first.wrap_task('case "$*" in *import*) echo now > "$HOME/importing"; exec sleep 600;; esac')
+    tasks = first.exported()
+    first.wrap_task('case "$*" in *" sync") echo now > "$HOME/syncing"; exec sleep 600;; esac')
     first.copy_task("real-task")
     terminal = first.terminal("setup", "--first-computer", "--server-url", new.url, "--replace", "--merge")
-    wait_until(lambda: (first.home / "importing").exists(), 30, "the import runs")
-    assert not (first.home / ".task" / "taskchampion.sqlite3").exists()
+    wait_until(lambda: (first.home / "syncing").exists(), 30, "the sync runs")
     terminal.interrupt()
     assert terminal.end() == 130
-    assert "[interrupted]" in terminal.screen
+    assert "[interrupted-while-syncing]" in terminal.screen
     first.unwrap_task("real-task")
-    assert first.taskrc.read_bytes() == taskrc
     assert first.exported() == tasks
-    assert "up to date" in next(
-        check["text"] for check in first.json("doctor")["checks"] if check["check"] == "position"
-    )
+    assert f"sync.server.url={new.url}\n" in first.taskrc.read_text(encoding="utf-8")
+    done = first.json("doctor", "--first-computer", "--sync")
+    assert done["exit_code"] == 0, done
+    assert second.json("setup", "--pairing-code-file", "-", given=first.pair())["result"] == "done"
+    assert second.exported() == tasks
 
 
 def has_ended(process_id):

@@ -39,6 +39,8 @@ TASKRCS = {
 
 def raw_tasks(computer):
     """Every task of the computer's replica, property by property, as no configuration shows it."""
+    if not (computer.home / ".task").exists():
+        return {}
     with Replica.copy_of(computer.home / ".task") as copy:
         return copy.tasks()
 

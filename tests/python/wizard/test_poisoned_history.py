@@ -100,7 +100,7 @@ def test_a_computer_past_the_rewind_can_join_again(server, paired, joined, user,
     assert "reason=replica-ahead" in server.log
     joined.add("From the other one")
     joined.task("sync")
-    done = paired.tcsync("setup", "--replace", "--merge", "--pairing-code-file", "-", given=joined.pair())
+    done = paired.tcsync("doctor", "--repair", "--sync")
     assert done.returncode == 0, done.stdout + done.stderr
     joined.task("sync")
     assert set(joined.tasks()) == {"Buy milk", "Call Ada", "Synced, and then rewound", "From the other one"}

@@ -55,7 +55,7 @@ def test_a_failing_sync_restores_the_settings(server, new_computer):
 
 
 @pytest.mark.parametrize(
-    ("path", "finding"), [("/i/0123", "url-needs-slash"), ("/i/0123/", None), ("", None), ("/", None)]
+    ("path", "finding"), [("/i/0123", "sync-url-without-slash"), ("/i/0123/", None), ("", None), ("/", None)]
 )
 def test_a_url_whose_end_is_dropped_is_found(new_computer, path, finding):
     """If this fails, the server refuses people with Taskwarrior 3.1 to 3.4, and they do not learn why."""

@@ -50,7 +50,8 @@ def exposing_files(taskrc: Taskrc, name: str) -> dict[Path, Path]:
 def places_of_settings(taskrc: Taskrc) -> list[Path]:
     """The files in which edit_taskrc would put the settings of a sync server. Raises its errors when there is none."""
     plan = _Plan(taskrc, {})
-    return sorted({plan.place(name) for name in PRIVATE_SETTINGS})
+    places = sorted({plan.place(name) for name in PRIVATE_SETTINGS})
+    return [taskrc.path if place == _real(taskrc.path) else place for place in places]
 
 
 class _Plan:

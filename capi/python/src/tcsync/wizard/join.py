@@ -20,7 +20,7 @@ from .server_check import ConnectionOptions, ServerCheck
 from .words import listed, plural
 
 #: Seconds to wait for another program that holds the replica, such as a `task sync` on a slow connection.
-BUSY_TIMEOUT_S = 30.0
+BUSY_TIMEOUT_S = 10.0
 #: Versions of the old history that are looked through for the beginning of the new one. A computer that was away for
 #: longer is merged instead.
 _CATCH_UP_VERSIONS_MAX = 10_000

@@ -3,7 +3,7 @@
     keyring     the copy of the credentials in the system's keyring, for each client ID in the settings and the backups
     settings    the lines with sync settings in the taskrc and in the files that it includes
     backups     .taskrc.backup-TIME, and ..taskrc.RANDOM.new of an edit that a power cut has stopped; with a secret
-    kept-data   before-tcsync-TIME in the data directory: the replica as it was before a merge
+    kept-data   before-tcsync-TIME in the data directory: the replica as it was before it joined another history
 
 Files are recognised by these names, as taskrc_edit and join make them, and by their kind: a symbolic link
 with such a name is another person's work.
@@ -24,7 +24,7 @@ from uuid import UUID
 
 from tcsync import Taskrc, TaskrcError, edit_taskrc, parse_client_id, read_taskrc
 from tcsync.errors import ClientIdError
-from tcsync.taskrc import CLIENT_ID, ENCRYPTION_SECRET, FILE_BYTES_MAX, SERVER_URL, name_on_line
+from tcsync.taskrc import CLIENT_ID, ENCRYPTION_SECRET, FILE_BYTES_MAX, SERVER_ORIGIN, SERVER_URL, name_on_line
 
 from . import keyring_copy
 from .interrupts import interrupts_deferred
@@ -32,7 +32,7 @@ from .keyring_copy import KeyringError
 
 Kind = Literal["keyring", "settings", "backups", "kept-data"]
 
-_SETTINGS = (SERVER_URL, CLIENT_ID, ENCRYPTION_SECRET)
+_SETTINGS = (SERVER_URL, SERVER_ORIGIN, CLIENT_ID, ENCRYPTION_SECRET)
 _KEPT_DATA = re.compile(r"before-tcsync-\d{8}-\d{6}(-\d+)?")
 
 
@@ -111,8 +111,9 @@ def _remove_settings(path: Path) -> None:
     """Removes the settings from that file alone, and leaves no backup with the secret."""
     with interrupts_deferred():
         edit = edit_taskrc(read_taskrc(path), dict.fromkeys(_SETTINGS))
-        if edit.backup is not None:
-            edit.backup.unlink()
+        for file in edit.files:
+            if file.backup is not None:
+                file.backup.unlink()
     left = _setting_lines(_content(path))
     if left:
         numbers = ", ".join(str(number) for number, _, _ in left)
@@ -122,15 +123,17 @@ def _remove_settings(path: Path) -> None:
 def _backups(taskrc: Taskrc) -> tuple[list[Path], list[Unknown]]:
     backups: list[Path] = []
     unknown: list[Unknown] = []
-    for target in dict.fromkeys(Path(os.path.realpath(path)) for path in taskrc.files):
-        name = re.escape(target.name)
-        pattern = re.compile(rf"{name}\.backup-\d{{8}}T\d{{6}}Z(-\d+)?|\.{name}\.[a-z0-9_]{{8}}\.new")
+    targets = [Path(os.path.realpath(path)) for path in taskrc.files]
+    # The backup of a taskrc in a git repository is in the directory of the included file that has the secret.
+    names = "|".join(re.escape(name) for name in sorted({target.name for target in targets}))
+    pattern = re.compile(rf"({names})\.backup-\d{{8}}T\d{{6}}Z(-\d+)?|\.({names})\.[a-z0-9_]{{8}}\.new")
+    for directory in dict.fromkeys(target.parent for target in targets):
         try:
-            found = sorted(path for path in target.parent.iterdir() if pattern.fullmatch(path.name))
+            found = sorted(path for path in directory.iterdir() if pattern.fullmatch(path.name))
         except FileNotFoundError:
             continue
         except OSError as reason:
-            unknown.append(Unknown("backups", f"backups in {target.parent}", reason.strerror or str(reason)))
+            unknown.append(Unknown("backups", f"backups in {directory}", reason.strerror or str(reason)))
             continue
         backups += [path for path in found if _has_secret(path)]
     return backups, unknown

@@ -121,7 +121,7 @@ class Rotation:
     def _set_up(self, server: ServerCheck, history: ReceivedHistory) -> dict[str, int]:
         with SetupChanges(self._computer) as changes:
             edit, _ = changes.apply(self._new, None)
-            describe_edit(edit, self._console)
+            describe_edit(edit, self._computer, self._console)
             with changes.syncing():
                 done = first_sync(self._computer, server, self._connection, self._console, history=history)
         if done.finding is not None:

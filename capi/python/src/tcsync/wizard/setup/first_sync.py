@@ -9,6 +9,7 @@ from ..computer import ThisComputer
 from ..console import Console
 from ..findings import CommandStopped, Finding, Problem
 from ..received_history import ReceivedHistory
+from ..replica import LocalReplica
 from ..server_check import ConnectionOptions, ServerCheck
 from ..words import plural
 from . import texts
@@ -34,9 +35,11 @@ def first_sync(
     console: Console,
     *,
     history: ReceivedHistory | None,
+    at_first: LocalReplica | None = None,
 ) -> FirstSync:
     """Syncs, reads back, and reports both. CommandStopped when `task sync` itself fails. `history` is what was received
-    of it before; None for the first computer of a new one."""
+    of it before; None for the first computer of a new one. `at_first` is the replica before it joined a history, whose
+    tasks have come from the server as well."""
     before = computer.replica()
     console.line(texts.SYNCING)
     if history is None and before.unsent_operations == 0:
@@ -46,7 +49,7 @@ def first_sync(
     after = computer.replica()
     if sent_operations is None:
         sent_operations = max(0, before.unsent_operations - after.unsent_operations)
-    received = len(after.tasks.keys() - before.tasks.keys())
+    received = len(after.tasks.keys() - (at_first or before).tasks.keys())
     console.done(texts.SYNCED.format(sent=plural(sent_operations, "change"), received=plural(received, "task")))
     tasks, finding = _read_back(computer, server, history, connection)
     if tasks is not None and finding is None:

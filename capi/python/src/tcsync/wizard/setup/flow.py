@@ -245,9 +245,10 @@ class Setup:
         joins: bool,
     ) -> bool:
         """False when there is nothing to sync with yet, or the sync has failed and the settings are kept for later."""
-        if not joins or confirmed is None:
+        if not joins:
             self._write(changes, credentials, None)
-        elif confirmed.history is None:
+        elif confirmed is None or confirmed.history is None:
+            # A new history. The server would accept this replica as it is, without what it has sent elsewhere.
             with Replica.in_memory() as nothing:
                 self._write(changes, credentials, nothing)
         else:
@@ -255,14 +256,14 @@ class Setup:
             if caught_up:
                 self._console.done(texts.CAUGHT_UP)
             self._write(changes, credentials, None if caught_up else confirmed.history.replica)
-        return confirmed is not None and self._sync(changes, confirmed)
+        return confirmed is not None and self._sync(changes, confirmed, replica)
 
     def _write(self, changes: SetupChanges, credentials: Credentials, history: Replica | None) -> None:
         edit, joined = changes.apply(credentials, history)
         if joined is not None:
             self._report(joined)
         self.outcome.changed, self.outcome.backup = edit.changed, edit.backup
-        describe_edit(edit, self._console)
+        describe_edit(edit, self._computer, self._console)
         self._tell_recurrence()
 
     def _report(self, joined: Joined) -> None:
@@ -280,13 +281,18 @@ class Setup:
         elif has_recurring(self._computer.replica().tasks) and makes_repetitions(self._computer.taskrc):
             self._console.line(texts.RECURRENCE_HERE)
 
-    def _sync(self, changes: SetupChanges, confirmed: Confirmed) -> bool:
+    def _sync(self, changes: SetupChanges, confirmed: Confirmed, at_first: LocalReplica) -> bool:
         """The first sync and its check. False when one of them failed, and the settings are kept for later."""
         while True:
             try:
                 with changes.syncing():
                     done = first_sync(
-                        self._computer, confirmed.server, self._connection, self._console, history=confirmed.history
+                        self._computer,
+                        confirmed.server,
+                        self._connection,
+                        self._console,
+                        history=confirmed.history,
+                        at_first=at_first,
                     )
                 break
             except CommandStopped as stop:
@@ -296,9 +302,7 @@ class Setup:
                 if chosen is AfterFailure.SAVE:
                     self.outcome.findings = [stop.finding]
                     return False
-        joined = self.outcome.join
-        self.outcome.sent_operations = done.sent_operations
-        self.outcome.received_tasks = done.received_tasks + (joined.received_tasks if joined else 0)
+        self.outcome.sent_operations, self.outcome.received_tasks = done.sent_operations, done.received_tasks
         self.outcome.tasks = done.tasks
         self.outcome.result = "done"
         if done.finding is not None:
@@ -308,7 +312,7 @@ class Setup:
 
     def _describe_changes(self, credentials: Credentials, replica: LocalReplica, *, joins: bool) -> None:
         self.outcome.result = "dry-run"
-        path = self._computer.require_place()[0]
+        path, *_ = self._computer.require_place()
         self._console.line(texts.DRY_RUN)
         if not path.exists():
             self._console.line(texts.WOULD_CREATE.format(path=path))

@@ -41,7 +41,7 @@ class Mending:
         with SetupChanges(self._computer) as changes:
             edit, _ = changes.apply(repair.credentials, None)
         self._outcome.changed, self._outcome.backup = edit.changed, edit.backup
-        describe_edit(edit, self._console)
+        describe_edit(edit, self._computer, self._console)
         return True
 
     def _is_meant(self, repair: Repair) -> bool:
@@ -59,9 +59,10 @@ class Mending:
         return self._conversation.mend(is_agreed=self._answers.replace is True)
 
 
-def describe_edit(edit: TaskrcEdit, console: Console) -> None:
+def describe_edit(edit: TaskrcEdit, computer: ThisComputer, console: Console) -> None:
     """Says which files were changed, and where the old ones are."""
     for file in edit.files:
-        console.done((texts.CREATED if file.created else texts.WRITTEN).format(path=file.path))
+        path = computer.taskrc_path if file.path == edit.path else file.path
+        console.done((texts.CREATED if file.created else texts.WRITTEN).format(path=path))
         if file.backup is not None:
             console.line(texts.BACKUP.format(path=file.backup))

@@ -72,7 +72,7 @@ WRITTEN = "Taskwarrior is configured in {path}."
 CREATED = "Taskwarrior is configured in {path}, which is new."
 BACKUP = "The file as it was before is in {path}."
 SYNCING = "Running the first `task sync` ..."
-SYNCED = "`task sync` sent {sent} to the server, and received {received}."
+SYNCED = "Sent {sent} to the server; {received} came from it."
 READ_BACK = "Read back and verified: the server and this computer both have {tasks}."
 
 FAILURE_HEADING = "What now?"
