@@ -134,7 +134,7 @@ def test_a_move_is_offered_at_a_terminal(start_server, first):
     terminal = first.terminal(*flags)
     terminal.answer("Begin a new history with them? [y/N]: ", "y")
     assert terminal.end() == 0
-    assert "Merged: 1 task of this computer will be sent." in terminal.screen
+    assert "A new history begins with 1 task of this computer." in terminal.screen
     assert first.tasks() == before
 
 

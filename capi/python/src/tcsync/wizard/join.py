@@ -4,6 +4,7 @@ that was away when the others moved on."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +15,11 @@ from tcsync import Create, Delete, JoinReport, Replica, TcsyncError, Update, Ver
 from . import unfinished
 from .comparison import Tasks
 from .computer import ThisComputer
+from .console import Console
 from .findings import CommandStopped
 from .received_history import SyncProgressLine
 from .server_check import ConnectionOptions, ServerCheck
+from .setup import texts
 from .words import listed, plural
 
 #: Seconds to wait for another program that holds the replica, such as a `task sync` on a slow connection.
@@ -45,18 +48,35 @@ def join_history(computer: ThisComputer, history: Replica, *, command: str) -> J
     then."""
     directory = computer.taskrc.data_location
     kept_aside = _unused(directory / f"before-tcsync-{datetime.now():%Y%m%d-%H%M%S}")
+    keeps_synced = computer.taskwarrior.keeps_synced_operations
+    has_trail = unfinished.read(directory) is not None
     unfinished.begin(directory, command, kept_aside)
-    with computer.replica_findings(), Replica(directory, busy_timeout_s=BUSY_TIMEOUT_S) as replica:
-        report = replica.join(
-            history,
-            drop_synced_operations=not computer.taskwarrior.keeps_synced_operations,
-            copy_directory=kept_aside,
-        )
+    try:
+        with computer.replica_findings(), Replica(directory, busy_timeout_s=BUSY_TIMEOUT_S) as replica:
+            report = replica.join(history, drop_synced_operations=not keeps_synced, copy_directory=kept_aside)
+    except BaseException:
+        if not has_trail:
+            unfinished.end(directory)
+        with suppress(OSError):
+            kept_aside.rmdir()
+        raise
     return Joined(report, kept_aside)
 
 
-def describe(report: JoinReport, tasks: Tasks) -> Iterator[str]:
-    """The effects of a join, as lines for a person. `tasks` are those after it."""
+def tell(console: Console, joined: Joined, tasks: Tasks, *, begins: bool) -> None:
+    """Tells a person the effects of a join. `tasks` are those after it; `begins` says that the history is a new one."""
+    first, *rest = describe(joined.report, tasks, begins=begins)
+    console.done(first)
+    for line in rest:
+        console.line(line)
+    console.line(texts.KEPT_ASIDE.format(path=joined.kept_aside))
+
+
+def describe(report: JoinReport, tasks: Tasks, *, begins: bool) -> Iterator[str]:
+    """The same as lines."""
+    if begins:
+        yield f"A new history begins with {plural(report.added_tasks, 'task')} of this computer."
+        return
     parts = [
         f"{plural(number, 'task')} {what}"
         for number, what in (

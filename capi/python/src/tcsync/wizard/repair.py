@@ -9,9 +9,8 @@ from . import unfinished
 from .computer import ThisComputer
 from .console import Console
 from .interrupts import interrupts_deferred
-from .join import describe, join_history
+from .join import join_history, tell
 from .received_history import ReceivedHistory
-from .setup import texts
 
 
 def repair(computer: ThisComputer, history: ReceivedHistory | None, console: Console, *, command: str) -> None:
@@ -23,8 +22,4 @@ def repair(computer: ThisComputer, history: ReceivedHistory | None, console: Con
             with Replica.in_memory() as nothing:
                 joined = join_history(computer, nothing, command=command)
         unfinished.end(computer.taskrc.data_location)
-    first, *rest = describe(joined.report, computer.replica().tasks)
-    console.done(first)
-    for line in rest:
-        console.line(line)
-    console.line(texts.KEPT_ASIDE.format(path=joined.kept_aside))
+    tell(console, joined, computer.replica().tasks, begins=history is None)

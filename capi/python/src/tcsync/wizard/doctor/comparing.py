@@ -24,13 +24,15 @@ class NotCompared(Exception):
 
 @dataclass(frozen=True)
 class Comparing:
-    """`wants_repair`: --repair; otherwise a person is asked, and without a terminal nothing is changed."""
+    """`wants_repair`: --repair; otherwise a person is asked, and without a terminal nothing is changed. `sync` False:
+    --no-sync."""
 
     console: Console
     asker: Asker
     connection: ConnectionOptions
     wants_repair: bool
     is_first: bool
+    sync: bool | None
 
     def rejoin(self, computer: ThisComputer, history: ReceivedHistory, finding: Finding) -> str:
         """Lets a computer join whose replica cannot continue the history. CommandStopped with the finding if it is not
@@ -40,7 +42,8 @@ class Comparing:
         if not self._agreed(_REJOIN, finding):
             raise CommandStopped(finding)
         repair(computer, None if history.is_empty else history, self.console, command="doctor")
-        return "this computer has joined the history with all of its tasks"
+        what = "has begun a new history" if history.is_empty else "has joined the history"
+        return f"this computer {what} with all of its tasks"
 
     def run(self, computer: ThisComputer, history: ReceivedHistory) -> str:
         """Compares every property of every task. CommandStopped when they differ, and stay so; NotCompared."""
@@ -53,6 +56,8 @@ class Comparing:
             if not self._agreed(_REPAIR, finding):
                 raise CommandStopped(finding)
             repair(computer, history, self.console, command="doctor")
+            if self.sync is False:
+                return "the tasks are merged here; run `task sync` to send what the server lacks"
             computer.taskwarrior.sync()
             if differences_from(computer, history):
                 raise CommandStopped(finding)

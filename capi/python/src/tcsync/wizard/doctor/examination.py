@@ -89,8 +89,10 @@ class Doctor:
         self._program = program
         self._connection = connection
         self._report = Report(console)
-        self._last_sync = LastSync(console, asker, connection, sync, is_first)
-        self._comparing = Comparing(console, asker, connection, wants_repair=repair, is_first=is_first)
+        # What a repair merges here is complete when it has been sent.
+        wants_sync = True if repair and sync is None else sync
+        self._last_sync = LastSync(console, asker, connection, wants_sync, is_first)
+        self._comparing = Comparing(console, asker, connection, wants_repair=repair, is_first=is_first, sync=sync)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -14,7 +14,7 @@ from ..computer import TaskProgram, ThisComputer
 from ..console import Console
 from ..exit_codes import ExitCode
 from ..findings import CommandStopped, Problem
-from ..join import Joined, catch_up, describe
+from ..join import catch_up, tell
 from ..keyring_copy import KeyringError, store
 from ..received_history import ReceivedHistory
 from ..recurrence import has_recurring, makes_repetitions
@@ -261,18 +261,12 @@ class Setup:
     def _write(self, changes: SetupChanges, credentials: Credentials, history: Replica | None) -> None:
         edit, joined = changes.apply(credentials, history)
         if joined is not None:
-            self._report(joined)
+            self.outcome.kept_aside, self.outcome.join = joined.kept_aside, joined.report
+            begins = self.outcome.computer == "first"
+            tell(self._console, joined, self._computer.replica().tasks, begins=begins)
         self.outcome.changed, self.outcome.backup = edit.changed, edit.backup
         describe_edit(edit, self._computer, self._console)
         self._tell_recurrence()
-
-    def _report(self, joined: Joined) -> None:
-        self.outcome.kept_aside, self.outcome.join = joined.kept_aside, joined.report
-        first, *rest = describe(joined.report, self._computer.replica().tasks)
-        self._console.done(first)
-        for line in rest:
-            self._console.line(line)
-        self._console.line(texts.KEPT_ASIDE.format(path=joined.kept_aside))
 
     def _tell_recurrence(self) -> None:
         """Says which computer makes the repetitions of recurring tasks, where the setup decides it."""
