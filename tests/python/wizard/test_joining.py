@@ -62,6 +62,25 @@ def commit(computer, tasks, when=None):
         replica.commit(operations)
 
 
+@contextmanager
+def held(computer, seconds=30):
+    """Lets another program hold the computer's replica for writing, for so long at most."""
+    program = (
+        "import sqlite3, sys, time\n"
+        "connection = sqlite3.connect(sys.argv[1])\n"
+        "connection.execute('BEGIN IMMEDIATE')\n"
+        "print('held', flush=True)\n"
+        "time.sleep(float(sys.argv[2]))\n"
+    )
+    database = computer.home / ".task" / "taskchampion.sqlite3"
+    with subprocess.Popen(
+        ["python3", "-c", program, str(database), str(seconds)], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        yield
+        holder.kill()
+
+
 def numbered(count, **properties):
     now = int(time.time())
     return {
@@ -297,29 +316,27 @@ def test_a_trail_ends_with_the_next_run(paired, command, again):
     assert paired.json("doctor")["exit_code"] == 0
 
 
+def test_doctor_finishes_a_setup_that_was_killed_at_its_end(paired):
+    """If this fails, a setup that was killed after its settings were written is called unfinished for ever."""
+    trail = paired.home / ".task" / "tcsync-unfinished.json"
+    trail.write_text(
+        '{"command": "setup", "started": "2026-11-30 10:00", "kept_aside": "/somewhere"}', encoding="utf-8"
+    )
+    assert [check["id"] for check in paired.json("doctor")["checks"] if check["status"] == "failed"] == [
+        "setup-unfinished"
+    ]
+    assert trail.exists()
+    paired.json("doctor", "--sync")
+    assert not trail.exists()
+    assert paired.json("doctor")["exit_code"] == 0
+
+
 def test_a_replica_that_another_program_holds_is_waited_for(paired, second):
     """If this fails, a setup beside a program that writes for a moment fails, or changes half."""
     second.add("Water plants")
     before = second.files()
-    database = second.home / ".task" / "taskchampion.sqlite3"
-    holder = subprocess.Popen(
-        [
-            "python3",
-            "-c",
-            "import sqlite3, sys, time\n"
-            "connection = sqlite3.connect(sys.argv[1])\n"
-            "connection.execute('BEGIN IMMEDIATE')\n"
-            "print('held', flush=True)\n"
-            "time.sleep(2)\n",
-            str(database),
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert holder.stdout.readline() == "held\n"
-    outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
-    holder.wait(60)
-    holder.stdout.close()
+    with held(second, seconds=2):
+        outcome = second.json("setup", "--merge", "--pairing-code-file", "-", given=paired.pair())
     assert outcome["result"] == "done", outcome
     assert len(all_equal(paired, second)) == 3
     assert second.files() != before

@@ -180,6 +180,20 @@ SETTINGS = {
 }
 
 
+def test_a_taskrc_that_computers_share_has_no_setting_of_one_of_them(paired, second):
+    """If this fails, the commit of a dotfiles repository ends the repetitions on all computers."""
+    repository = second.home / "dotfiles"
+    (repository / ".git").mkdir(parents=True)
+    (repository / "taskrc").write_text("# shared\n", encoding="utf-8")
+    second.taskrc.symlink_to(repository / "taskrc")
+    outcome = second.json("setup", "--pairing-code-file", "-", given=paired.pair())
+    assert outcome["result"] == "done", outcome
+    assert second.task("_get", "rc.recurrence").strip() == "off"
+    assert "recurrence" not in (repository / "taskrc").read_text(encoding="utf-8")
+    left = second.tcsync("off", "--all")
+    assert "recurrence=off stays" in left.stdout
+
+
 def test_a_persons_own_setting_is_changed_by_a_flag_alone(server, paired, second):
     """If this fails, the name of the row that is shown says what breaks; or a dry run hides the change."""
     code, wrong = paired.pair(), {}

@@ -4,7 +4,7 @@ fails, a lost laptop keeps on reading, or a person's other computers lose edits 
 import admin
 import pytest
 from servers import gateway
-from test_joining import all_equal, raw_tasks, server_tasks
+from test_joining import all_equal, held, raw_tasks, server_tasks
 
 from tcsync import NIL_VERSION, Gone, RemoteServer, decode_pairing_code
 
@@ -130,9 +130,28 @@ def test_a_move_works_when_the_old_server_is_gone(start_server, new_computer):
     assert second.json(*SETUP, given=first.pair())["result"] == "done"
     first.task("add", "never sent")
     old.stop()
-    rotated(first, "move", "--server-url", new.url)
+    taskrc = first.taskrc.read_bytes()
+    refused = first.json("move", "--server-url", new.url, "--yes")
+    assert [message["id"] for message in refused["messages"]] == ["sync-unreachable"]
+    terminal = first.terminal("move", "--server-url", new.url)
+    terminal.answer("Move to", "y")
+    terminal.answer("Go on without the old server? [y/N]: ", "")
+    assert terminal.end() == 5, terminal.screen
+    assert first.taskrc.read_bytes() == taskrc
+    rotated(first, "move", "--server-url", new.url, "--without-old-server")
     assert second.json(*SETUP, given=first.pair())["result"] == "done"
     assert {task["description"] for task in all_equal(first, second).values()} == {"Buy milk", "never sent"}
+
+
+def test_a_move_stops_when_the_last_sync_fails_here(start_server, pair):
+    """If this fails, what others have sent to a server that is well is left behind, because of a lock on this
+    computer."""
+    first, _ = pair
+    taskrc = first.taskrc.read_bytes()
+    with held(first):
+        outcome = first.json("move", "--server-url", start_server().url, "--yes", "--without-old-server")
+    assert [message["id"] for message in outcome["messages"]] == ["sync-database-in-use"]
+    assert first.taskrc.read_bytes() == taskrc
 
 
 def test_a_move_that_was_interrupted_is_finished_by_the_next_one(start_server, pair):

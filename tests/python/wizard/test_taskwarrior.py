@@ -9,6 +9,9 @@ import pytest
 from computers import FAKE_TASKS
 from support import free_port
 
+from tcsync import edit_taskrc, read_taskrc
+from tcsync.wizard.diagnosis import errors_as_findings
+from tcsync.wizard.findings import CommandStopped
 from tcsync.wizard.taskwarrior import TaskRun, explain_sync
 
 FAULTS = {
@@ -107,6 +110,35 @@ def test_a_replica_of_an_unknown_format_is_not_read(server, first):
     assert ([message["id"] for message in outcome["messages"]], outcome["exit_code"]) == (["replica-unknown"], 8)
     report = first.json("doctor")
     assert next(check["id"] for check in report["checks"] if check["check"] == "replica") == "replica-unknown"
+
+
+def test_a_replica_that_cannot_be_read_has_the_remedy_of_its_fault(first):
+    """If this fails, people with a damaged file or a full disk are told to update tcsync."""
+    first.add("Buy milk")
+    database = first.home / ".task" / "taskchampion.sqlite3"
+    content = database.read_bytes()
+
+    def finding():
+        return next(check["id"] for check in first.json("doctor")["checks"] if check["check"] == "replica")
+
+    database.write_bytes(content[:100] + b"\x55" * (len(content) - 100))
+    for name in ("-wal", "-shm"):
+        database.with_name(database.name + name).unlink(missing_ok=True)
+    assert finding() == "replica-damaged"
+    database.unlink()
+    database.mkdir()
+    assert finding() == "replica-unreadable"
+
+
+def test_a_taskrc_that_changes_meanwhile_is_told_as_that(tmp_path):
+    """If this fails, a person is told to correct a file in which there is nothing to correct."""
+    path = tmp_path / "taskrc"
+    path.write_text("", encoding="utf-8")
+    taskrc = read_taskrc(path)
+    path.write_text("color=off\n", encoding="utf-8")
+    with pytest.raises(CommandStopped) as caught, errors_as_findings():
+        edit_taskrc(taskrc, {"recurrence": "off"})
+    assert caught.value.finding.problem.identifier == "taskrc-changed"
 
 
 def test_a_sync_that_fails_after_its_push_keeps_the_settings(server, first):

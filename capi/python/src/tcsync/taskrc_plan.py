@@ -18,6 +18,9 @@ from .taskrc import CLIENT_ID, ENCRYPTION_SECRET, SERVER_URL, Taskrc, encode_val
 
 #: The settings that give access to the tasks: also the URL, which may have a token in its path.
 PRIVATE_SETTINGS = (SERVER_URL, CLIENT_ID, ENCRYPTION_SECRET)
+#: The settings that each computer has for itself, also where several share a taskrc by a repository. Of two computers
+#: only one makes the repetitions of recurring tasks.
+_OWN_SETTINGS = (*PRIVATE_SETTINGS, "recurrence")
 
 _OWNER_ONLY = 0o600
 _HEADING = b"# The sync settings of this computer, written by tcsync. Keep this file out of every repository.\n"
@@ -86,12 +89,12 @@ class _Plan:
         defined = self._taskrc.settings.get(name)
         places = [self._main] if defined is None else [_real(defined.file), self._main]
         included = self._taskrc.sync_file
-        if name in PRIVATE_SETTINGS and included is not None:
+        if name in _OWN_SETTINGS and included is not None:
             places.insert(0, _real(included))
         for place in places:
-            if self._is_changeable(place) and not (name in PRIVATE_SETTINGS and self._repository(place)):
+            if self._is_changeable(place) and not (name in _OWN_SETTINGS and self._repository(place)):
                 return place
-        if name not in PRIVATE_SETTINGS or not self._repository(self._main):
+        if name not in _OWN_SETTINGS or not self._repository(self._main):
             self._require_changeable_main()
         return self._new_sync_file()
 

@@ -26,7 +26,7 @@ from .configured import read_settings, repair_of
 from .diagnosis import errors_as_findings
 from .findings import CommandStopped, Problem
 from .recurrence import changes as recurrence_changes
-from .replica import LocalReplica, ReplicaUnreadable, read_replica
+from .replica import LocalReplica, read_replica
 from .taskwarrior import Taskwarrior, find_taskwarrior
 
 _SERVER_SETTINGS = (SERVER_URL, CLIENT_ID, ENCRYPTION_SECRET)
@@ -72,10 +72,7 @@ class ThisComputer:
 
     def replica(self) -> LocalReplica:
         """The replica as it is now."""
-        try:
-            return read_replica(self.taskrc.data_location)
-        except ReplicaUnreadable as error:
-            raise Problem.REPLICA_UNKNOWN.stop(detail=error) from None
+        return read_replica(self.taskrc.data_location)
 
     @contextmanager
     def replica_findings(self) -> Iterator[None]:

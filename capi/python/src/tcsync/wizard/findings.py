@@ -423,6 +423,11 @@ class Problem(Enum):
         "`tcsync doctor --repair` joins the server's history with all tasks of this computer.",
         ExitCode.TASKWARRIOR,
     )
+    SYNC_DATABASE_IN_USE = (
+        "`task sync` gave up, because another program held Taskwarrior's database for too long.",
+        "Close other programs that use Taskwarrior's data, or wait until their sync has ended, and try again.",
+        ExitCode.TASKWARRIOR,
+    )
     SYNC_HALF_DONE = (
         "The first sync had begun to take effect and then failed, so the settings were kept: {detail}",
         "Run `task sync` again, or `tcsync doctor`, which says what is wrong.",
@@ -439,6 +444,11 @@ class Problem(Enum):
     TASKRC_UNUSABLE = (
         "The taskrc cannot be used: {detail}.",
         "Correct the file with an editor; nothing in it was changed.",
+        ExitCode.TASKRC,
+    )
+    TASKRC_CHANGED = (
+        "The taskrc was changed by another program at the same moment: {detail}.",
+        "Run the command again.",
         ExitCode.TASKRC,
     )
     TASKRC_INCLUDE = (
@@ -511,8 +521,19 @@ class Problem(Enum):
         ExitCode.NOT_CONFIGURED,
     )
     REPLICA_UNKNOWN = (
-        "The state of this computer's replica cannot be read: {detail}.",
-        "Set up sync by hand, as docs/multi-computer-setup.md describes, or update tcsync.",
+        "This computer's replica has a format that is not known here: {detail}.",
+        "Update tcsync.",
+        ExitCode.REFUSED,
+    )
+    REPLICA_DAMAGED = (
+        "This computer's replica is damaged: {detail}.",
+        "Restore the file from a copy, or move it away and run `task sync`, which brings back all that had been synced.",
+        ExitCode.REFUSED,
+    )
+    REPLICA_UNREADABLE = (
+        "This computer's replica cannot be read now: {detail}.",
+        "Make room if the disk is full, check that you may write to the data directory, close other programs that use "
+        "Taskwarrior's data, and run the command again.",
         ExitCode.REFUSED,
     )
     REPLICA_SYNCED_ELSEWHERE = (
@@ -547,8 +568,8 @@ class Problem(Enum):
     )
     SETUP_UNFINISHED = (
         "A `tcsync {command}` of {started} was ended in the middle, by a crash or a kill.",
-        "Run it again with the same answers, which finishes it. Nothing is lost; the data as it was before is in "
-        "{path}.",
+        "Run it again with the same answers; or, if the settings are the right ones, `tcsync doctor --sync`, which "
+        "finishes it as well. Nothing is lost; the data as it was before is in {path}.",
         ExitCode.CHECK_FAILED,
     )
     NOTHING_SYNCED = (
@@ -568,7 +589,8 @@ class Problem(Enum):
     )
     ALREADY_THERE = (
         "This computer syncs with {url} already.",
-        "Name another server's URL; `tcsync rotate` changes the client ID and the secret on this one.",
+        "If a move to it was interrupted, it is done here: `tcsync doctor --sync` checks it, and `tcsync pair` shows the "
+        "code for the other computers. `tcsync rotate` changes the client ID and the secret.",
         ExitCode.USAGE,
     )
     READ_BACK_DIFFERS = (
@@ -692,7 +714,7 @@ class Problem(Enum):
     )
     DECLINED = (
         "Stopped as you asked; nothing was changed.",
-        "Run `tcsync setup` again at any time.",
+        "Run the command again at any time.",
         ExitCode.DECLINED,
     )
     INTERRUPTED = (

@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from . import unfinished
 from .computer import ThisComputer
 from .console import Console
 from .exit_codes import ExitCode
 from .findings import CommandStopped, Finding, Problem
 from .leftovers import Kind, Leftover, NotRemoved, Unknown, find_leftovers
+from .recurrence import makes_repetitions
 from .setup.ask import Asker
 from .status import describe_pending
 
@@ -31,6 +33,10 @@ _LAST_COPY = (
     "If this is your only computer and you may come back, keep the pairing code first: `tcsync pair`."
 )
 _TASKS_STAY = "Your tasks are in {path} as before; Taskwarrior works without sync."
+_RECURRENCE = (
+    "The setting recurrence=off stays, with which this computer makes no repetitions of recurring tasks: "
+    "`task config recurrence on` changes that."
+)
 _SERVER = (
     "The server still has the encrypted history of the client ID {client_id}: ask its operator to erase it.\n"
     "Before that, remove the settings on your other computers, because a sync would create the history again."
@@ -151,6 +157,9 @@ class Off:
         removed = [item.leftover for item in self.items if item.result == "removed"]
         if any(leftover.kind == "settings" for leftover in removed):
             self._console.line(_TASKS_STAY.format(path=self._computer.taskrc.data_location))
+            unfinished.end(self._computer.taskrc.data_location)
+            if not makes_repetitions(self._computer.taskrc):
+                self._console.line(_RECURRENCE)
             if self._client_id is not None:
                 self._console.line(_SERVER.format(client_id=self._client_id))
         if any(leftover.kind != "keyring" for leftover in removed):

@@ -10,9 +10,13 @@ from uuid import UUID
 
 from tcsync import NIL_VERSION, Create, Delete, Replica, ReplicaError, ReplicaFault, UndoPoint, Update
 
+from .findings import Problem
 
-class ReplicaUnreadable(Exception):
-    """The file exists, but cannot be read as a replica. `str()` is the reason."""
+#: The problem of each fault; of any other fault it is REPLICA_UNREADABLE.
+_PROBLEM_OF_FAULT = {
+    ReplicaFault.WRONG_FORMAT: Problem.REPLICA_UNKNOWN,
+    ReplicaFault.DATA_LOSS: Problem.REPLICA_DAMAGED,
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class LocalReplica:
 
 
 def read_replica(data_directory: Path) -> LocalReplica:
-    """The replica in a data directory; an empty one if there is none. ReplicaUnreadable for an unknown format."""
+    """The replica in a data directory; an empty one if there is none. CommandStopped for one that cannot be read."""
     try:
         with Replica.copy_of(data_directory) as copy:
             return LocalReplica(
@@ -50,4 +54,5 @@ def read_replica(data_directory: Path) -> LocalReplica:
     except ReplicaError as error:
         if error.fault is ReplicaFault.REPLICA_MISSING:
             return LocalReplica()
-        raise ReplicaUnreadable(str(error).rstrip(". ")) from None
+        problem = _PROBLEM_OF_FAULT.get(error.fault, Problem.REPLICA_UNREADABLE)
+        raise problem.stop(detail=str(error).rstrip(". ")) from None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from tcsync import NIL_VERSION, Conflict, Credentials, Gone, Replica, UpToDate
 from .comparison import compare
 from .computer import ThisComputer
 from .console import Console
-from .findings import CommandStopped, Problem
+from .findings import CommandStopped, Finding, Problem
 from .received_history import ReceivedHistory
 from .server_check import EMPTY_SEGMENT, ConnectionOptions, ServerCheck
 from .setup import texts
@@ -44,18 +44,25 @@ class Rotation:
     """One change of this computer's credentials, which takes the history along."""
 
     def __init__(
-        self, computer: ThisComputer, new: Credentials, connection: ConnectionOptions, console: Console
+        self,
+        computer: ThisComputer,
+        new: Credentials,
+        connection: ConnectionOptions,
+        console: Console,
+        agrees_without_old: Callable[[Finding], bool],
     ) -> None:
         self._computer = computer
         self._new = new
         self._connection = connection
         self._console = console
+        #: Asked when the old server cannot be reached: what others have sent there since would be missing until they
+        #: merge.
+        self._agrees_without_old = agrees_without_old
 
-    def run(self, *, may_be_unsynced: bool) -> dict[str, int]:
+    def run(self) -> dict[str, int]:
         """Makes the new client, and sets this computer up with it; the tasks by status. CommandStopped; before the new
-        client is complete nothing of this computer is changed. `may_be_unsynced` goes on when the old server does not
-        answer, as when it is gone: then computers that were ahead of this one merge."""
-        self._sync_with_old(may_be_unsynced=may_be_unsynced)
+        client is complete nothing of this computer is changed."""
+        self._sync_with_old()
         beginning = self._beginning()
         with ServerCheck(self._new, self._connection) as server:
             self._console.line(texts.CHECKING.format(url=self._new.url))
@@ -66,14 +73,14 @@ class Rotation:
                 self._console.done(texts.ROTATED.format(tasks=describe_tasks(history.tasks)))
                 return self._set_up(server, history)
 
-    def _sync_with_old(self, *, may_be_unsynced: bool) -> None:
+    def _sync_with_old(self) -> None:
         self._console.line(texts.SYNCING_LAST)
         try:
             self._computer.taskwarrior.sync()
         except CommandStopped as stop:
-            if not may_be_unsynced:
+            # Any other failure is one of this computer's, or an answer.
+            if stop.finding.problem is not Problem.SYNC_UNREACHABLE or not self._agrees_without_old(stop.finding):
                 raise
-            self._console.finding(stop.finding)
             self._console.note(texts.WITHOUT_OLD_SERVER)
 
     def _beginning(self) -> _Beginning:

@@ -13,7 +13,7 @@ from tcsync import Credentials, normalise_url
 from .computer import TaskProgram, ThisComputer
 from .diagnosis import errors_as_findings
 from .endings import reported
-from .findings import Problem
+from .findings import Finding, Problem
 from .options import CONNECTION, JSON, TASK, YES, options
 from .rotate import Rotation
 from .server_check import ConnectionOptions
@@ -40,20 +40,22 @@ def rotate(**flags: Any) -> None:
     What the server has under the old client ID stays there, and can be read with the old secret, until its operator
     deletes it.
     """
-    _run(flags, lambda old: Credentials.generate(old.url), texts.ROTATING, may_be_unsynced=False)
+    _run(flags, lambda old: Credentials.generate(old.url), texts.ROTATING, without_old=False)
 
 
 @click.command("move")
 @click.option("--server-url", required=True, help="The URL of the server to move to.")
+@click.option("--without-old-server", is_flag=True, help="Go on if the old server cannot be reached for a last sync.")
 @_SHOW
 @CONNECTION
 @YES
 @JSON
 @TASK
-def move(server_url: str, **flags: Any) -> None:
+def move(server_url: str, without_old_server: bool, **flags: Any) -> None:
     """Move to another server with all tasks; the client ID and the secret stay.
 
-    The other computers are set up once more with the new pairing code. It also works when the old server is gone.
+    The other computers are set up once more with the new pairing code. It also works when the old server is gone: what
+    they have sent there since this computer's last sync comes along when they are set up.
     """
 
     def moved(old: Credentials) -> Credentials:
@@ -63,12 +65,13 @@ def move(server_url: str, **flags: Any) -> None:
             raise Problem.ALREADY_THERE.stop(url=url)
         return Credentials(url, old.client_id, old.secret)
 
-    _run(flags, moved, texts.MOVING, may_be_unsynced=True)
+    _run(flags, moved, texts.MOVING, without_old=without_old_server or None)
 
 
 def _run(
-    flags: dict[str, Any], new_of: Callable[[Credentials], Credentials], question: str, *, may_be_unsynced: bool
+    flags: dict[str, Any], new_of: Callable[[Credentials], Credentials], question: str, *, without_old: bool | None
 ) -> None:
+    """`without_old`: whether to go on when the old server cannot be reached; None: a person is asked."""
     as_json = flags["as_json"]
     with reported(as_json) as console:
         asker = Asker(choose_mode(yes=flags["yes"], json=as_json))
@@ -76,8 +79,15 @@ def _run(
         new = new_of(computer.require_credentials())
         if not asker.confirm(question.format(url=new.url), default=True, flag="--yes"):
             raise Problem.DECLINED.stop()
-        rotation = Rotation(computer, new, ConnectionOptions(flags["ca_file"], flags["server_timeout"]), console)
-        tasks = rotation.run(may_be_unsynced=may_be_unsynced)
+
+        def agrees_without_old(finding: Finding) -> bool:
+            if without_old is not None or not asker.is_interactive:
+                return bool(without_old)
+            console.finding(finding)
+            return asker.confirm(texts.GO_ON_WITHOUT_OLD, default=False, flag="--without-old-server")
+
+        connection = ConnectionOptions(flags["ca_file"], flags["server_timeout"])
+        tasks = Rotation(computer, new, connection, console, agrees_without_old).run()
         if as_json:
             _print_json(new, tasks, reveal=flags["reveal"])
         else:

@@ -55,7 +55,7 @@ _HOOK_FAILED_STATUS = 4
 _RUNNING_HOOK = re.compile(r"(/\S*/on-(?:launch|exit|add|modify)[^/\s]*)")
 _INVALID_PROXY = re.compile(r"Invalid (HTTPS?_PROXY) '")
 _REMARKS = ("TASKRC override", "TASKDATA override", "Configuration override")
-_HOOK_REMARKS = ("Timer ", "Found hook script ", "Hook: Calling ", "Perf task ")
+_HOOK_REMARKS = ("Timer ", "Found hook script ", "Hook: Calling ", "Hook directory not readable", "Perf task ")
 _DETAIL_CHARACTERS_MAX = 300
 
 
@@ -182,6 +182,8 @@ def explain_sync(done: TaskRun) -> Finding:
         return Problem.SYNC_WRONG_SECRET.finding()
     if _UNREACHABLE.search(words):
         return Problem.SYNC_UNREACHABLE.finding(detail=words)
+    if "database is locked" in words:
+        return Problem.SYNC_DATABASE_IN_USE.finding()
     if "out of sync" in words.lower() or "diverged" in words.lower():
         return Problem.SYNC_DIVERGED.finding()
     return Problem.SYNC_FAILED.finding(status=done.status, detail=words)

@@ -110,6 +110,7 @@ class Doctor:
                     found.way.check()
                     self._run_sync(found, reached)
                     self._compare(found, reached)
+                    self._end_trail(found)
         self._report.finish()
 
     # This computer
@@ -228,6 +229,11 @@ class Doctor:
             self._report.run("tasks", lambda: self._comparing.run(found.computer, reached.history), str)
         except NotCompared as reason:
             self._report.skipped("tasks", str(reason))
+
+    def _end_trail(self, found: _Findings) -> None:
+        """A computer that has synced and has the server's tasks is through, whatever had been ended in the middle."""
+        if self._report.has_passed("sync") and self._report.has_passed("tasks"):
+            unfinished.end(found.computer.taskrc.data_location)
 
 
 def _check_secret_files(computer: ThisComputer) -> str:

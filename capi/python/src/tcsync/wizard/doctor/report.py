@@ -23,7 +23,7 @@ CHECKS = (
     *("clock", "credentials", "data", "position", "trust", "rehearsal", "sync", "tasks"),
 )
 # These do not keep a sync from being right.
-_HARMLESS = ("permissions", "recurrence", "clock")
+_HARMLESS = ("permissions", "unfinished", "recurrence", "clock")
 
 _EARLIER_FAILED = "not checked, because an earlier link failed"
 
@@ -91,6 +91,9 @@ class Report:
 
     def has_failed(self, name: str) -> bool:
         return any(check.name == name and check.status == "failed" for check in self.checks)
+
+    def has_passed(self, name: str) -> bool:
+        return any(check.name == name and check.status == "ok" for check in self.checks)
 
     def allows_sync(self) -> bool:
         """Whether no check has failed so far whose failure could make a sync do harm."""

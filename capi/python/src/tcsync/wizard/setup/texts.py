@@ -110,6 +110,7 @@ KEYRING = "A copy of the credentials is in the keyring."
 ROTATING = "Change the client ID and the secret? Your other computers then need the new pairing code."
 MOVING = "Move to {url}? Your other computers then need the new pairing code."
 SYNCING_LAST = "Syncing a last time with the old settings ..."
+GO_ON_WITHOUT_OLD = "Go on without the old server?"
 WITHOUT_OLD_SERVER = (
     "The old server does not answer, so what other computers have sent there since this one's last sync is missing; "
     "they bring it along when they are set up again."
