@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path

@@ -527,7 +527,8 @@ class Problem(Enum):
     )
     REPLICA_DAMAGED = (
         "This computer's replica is damaged: {detail}.",
-        "Restore the file from a copy, or move it away and run `task sync`, which brings back all that had been synced.",
+        "Restore the file from a copy, or move it away and run `task sync`, which brings back all that had been "
+        "synced.",
         ExitCode.REFUSED,
     )
     REPLICA_UNREADABLE = (
@@ -589,8 +590,8 @@ class Problem(Enum):
     )
     ALREADY_THERE = (
         "This computer syncs with {url} already.",
-        "If a move to it was interrupted, it is done here: `tcsync doctor --sync` checks it, and `tcsync pair` shows the "
-        "code for the other computers. `tcsync rotate` changes the client ID and the secret.",
+        "If a move to it was interrupted, it is done here: `tcsync doctor --sync` checks it, and `tcsync pair` shows "
+        "the code for the other computers. `tcsync rotate` changes the client ID and the secret.",
         ExitCode.USAGE,
     )
     READ_BACK_DIFFERS = (
