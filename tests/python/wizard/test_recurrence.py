@@ -184,6 +184,7 @@ def test_a_taskrc_that_computers_share_has_no_setting_of_one_of_them(paired, sec
     """If this fails, the commit of a dotfiles repository ends the repetitions on all computers."""
     repository = second.home / "dotfiles"
     (repository / ".git").mkdir(parents=True)
+    (repository / ".git" / "HEAD").write_text("ref: refs/heads/main\n", encoding="utf-8")
     (repository / "taskrc").write_text("# shared\n", encoding="utf-8")
     second.taskrc.symlink_to(repository / "taskrc")
     outcome = second.json("setup", "--pairing-code-file", "-", given=paired.pair())

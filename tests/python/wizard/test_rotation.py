@@ -136,7 +136,7 @@ def test_a_move_works_when_the_old_server_is_gone(start_server, new_computer):
     terminal = first.terminal("move", "--server-url", new.url)
     terminal.answer("Move to", "y")
     terminal.answer("Go on without the old server? [y/N]: ", "")
-    assert terminal.end() == 5, terminal.screen
+    assert terminal.end() == 10, terminal.screen
     assert first.taskrc.read_bytes() == taskrc
     rotated(first, "move", "--server-url", new.url, "--without-old-server")
     assert second.json(*SETUP, given=first.pair())["result"] == "done"

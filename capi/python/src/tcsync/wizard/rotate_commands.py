@@ -84,7 +84,9 @@ def _run(
             if without_old is not None or not asker.is_interactive:
                 return bool(without_old)
             console.finding(finding)
-            return asker.confirm(texts.GO_ON_WITHOUT_OLD, default=False, flag="--without-old-server")
+            if not asker.confirm(texts.GO_ON_WITHOUT_OLD, default=False, flag="--without-old-server"):
+                raise Problem.DECLINED.stop()
+            return True
 
         connection = ConnectionOptions(flags["ca_file"], flags["server_timeout"])
         tasks = Rotation(computer, new, connection, console, agrees_without_old).run()
