@@ -1,6 +1,7 @@
 """Recurring tasks on several computers: one makes the repetitions, and the ones that two have made are found."""
 
 import re
+import subprocess
 from datetime import datetime, timedelta, timezone
 from uuid import UUID
 
@@ -183,8 +184,7 @@ SETTINGS = {
 def test_a_taskrc_that_computers_share_has_no_setting_of_one_of_them(paired, second):
     """If this fails, the commit of a dotfiles repository ends the repetitions on all computers."""
     repository = second.home / "dotfiles"
-    (repository / ".git").mkdir(parents=True)
-    (repository / ".git" / "HEAD").write_text("ref: refs/heads/main\n", encoding="utf-8")
+    subprocess.run(["git", "init", "--quiet", repository], check=True, timeout=60)
     (repository / "taskrc").write_text("# shared\n", encoding="utf-8")
     second.taskrc.symlink_to(repository / "taskrc")
     outcome = second.json("setup", "--pairing-code-file", "-", given=paired.pair())
