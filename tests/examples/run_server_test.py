@@ -107,7 +107,7 @@ class RunServerTest(unittest.TestCase):
         # An address that cannot be bound: the credentials are printed, and then the server ends.
         done = self.run_script("--listen", "192.0.2.1:8443", "--base-path", "/tasks/")
         self.assertEqual(1, done.returncode, done.stderr)
-        self.assertEqual("http://192.0.2.1:8443/tasks", self.credentials(done.stdout))
+        self.assertEqual("http://192.0.2.1:8443/tasks/", self.credentials(done.stdout))
 
 
 if __name__ == "__main__":
