@@ -231,8 +231,9 @@ PAGES = {
             ("To a server of one's own:", ("tcsync move --server-url https://tasks.example.org",)),
         ),
         description=(
-            "It syncs a last time with the old server. If that cannot be reached, it goes on only when that is wanted. After "
-            "an interrupt or a failure this computer syncs as before, and the same command again completes the move.",
+            "It syncs a last time with the old server. If that cannot be reached, it goes on only when that is wanted. "
+            "After an interrupt or a failure before the settings are changed this computer syncs as before, and the "
+            "same command again completes the move.",
             "The old server keeps its data until its operator deletes it.",
         ),
         files=("taskrc", "backup", "database"),
