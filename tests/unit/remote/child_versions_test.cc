@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -225,16 +226,16 @@ TEST(ChildVersionsTest, AnAnswerThatTakesTooLongLeavesTheWholeVersions) {
 // If this fails, Ctrl-C in the middle of an answer lets a sync go on.
 TEST(ChildVersionsTest, ACancelledCallGivesNothing) {
   const std::string body = SealedFrame(Uuid(), kFirst, "one") + SealedFrame(kFirst, kSecond, "two");
-  RemoteServer* cancelled = nullptr;
+  // Outlives the server, whose thread may still be in the cancel when the call has ended.
+  std::unique_ptr<RemoteServer> remote;
   const ScriptedServer server([&](Peer& peer) {
     peer.ReadRequest();
     peer.Write(absl::StrCat("HTTP/1.1 ", ManyHead(Uuid()), "\r\nContent-Length: ", body.size(),
                             "\r\n\r\n", body.substr(0, body.size() - 1)));
-    cancelled->Cancel();
+    remote->Cancel();
     peer.WaitForClient();
   });
-  const auto remote = OpenRemote(server.url());
-  cancelled = remote.get();
+  remote = OpenRemote(server.url());
   EXPECT_EQ(ErrorOf(remote->GetChildVersions(Uuid())).fault, RemoteFault::kCancelled);
 }
 
