@@ -201,15 +201,20 @@ def forget_beginning(server, computer, *, with_snapshot):
         assert (remote.get_snapshot() is not None) is with_snapshot
 
 
-def test_a_history_whose_beginning_is_gone_can_be_joined(start_server, new_computer):
-    """If this fails, a computer with tasks of its own meets 410 for ever, and the named cure repeats it."""
-    server = start_server("--snapshot-versions", "1")
-    first, second = new_computer(), new_computer()
+def sync_four_times(first, server):
+    """Sets up a first computer, whose history has a version for each of four tasks."""
     first.add("Buy milk")
     assert first.json("setup", "--first-computer", "--server-url", server.url)["result"] == "done"
     for number in range(3):
         first.task("add", f"more {number}")
         first.task("sync")
+
+
+def test_a_history_whose_beginning_is_gone_can_be_joined(start_server, new_computer):
+    """If this fails, a computer with tasks of its own meets 410 for ever, and the named cure repeats it."""
+    server = start_server("--snapshot-versions", "1")
+    first, second = new_computer(), new_computer()
+    sync_four_times(first, server)
     code = first.pair()
     forget_beginning(server, first, with_snapshot=True)
     second.add("Water plants")
@@ -397,11 +402,7 @@ def test_a_history_without_its_beginning_can_be_rotated(start_server, new_comput
     """If this fails, a history that no new computer can receive has no way out."""
     server = start_server("--snapshot-versions", "1")
     first, second = new_computer(), new_computer()
-    first.add("Buy milk")
-    assert first.json("setup", "--first-computer", "--server-url", server.url)["result"] == "done"
-    for number in range(3):
-        first.task("add", f"more {number}")
-        first.task("sync")
+    sync_four_times(first, server)
     forget_beginning(server, first, with_snapshot=False)
     outcome = second.json("setup", "--pairing-code-file", "-", given=first.pair())
     assert [message["id"] for message in outcome["messages"]] == ["history-beginning-gone"]

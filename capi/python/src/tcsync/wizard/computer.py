@@ -74,6 +74,14 @@ class ThisComputer:
         """The replica as it is now."""
         return read_replica(self.taskrc.data_location)
 
+    def sync(self, before: LocalReplica) -> tuple[int, LocalReplica]:
+        """Runs `task sync`; the number of operations that it has sent, and the replica afterwards. `before` is the
+        replica as it was. CommandStopped after a failure."""
+        reported = self.taskwarrior.sync()
+        after = self.replica()
+        sent = max(0, before.unsent_operations - after.unsent_operations) if reported is None else reported
+        return sent, after
+
     @contextmanager
     def replica_findings(self) -> Iterator[None]:
         """Turns errors of calls that change the replica into findings."""

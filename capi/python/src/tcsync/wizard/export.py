@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from uuid import UUID
 
 from tcsync import HistoryError, Replica
 from tcsync.exported_history import read_exported_history
 from tcsync.taskwarrior_json import Unreadable, format_tasks, summary
 
+from .comparison import Tasks
 from .console import Console
 from .diagnosis import errors_as_findings
 from .findings import Problem
@@ -26,8 +26,6 @@ from .setup.outcome import describe_tasks
 
 #: So many properties are named one by one.
 _REPORTED_MAX = 100
-
-Tasks = Mapping[UUID, Mapping[str, str]]
 
 
 class Export:

@@ -17,7 +17,7 @@ from .comparison import Tasks
 from .computer import ThisComputer
 from .console import Console
 from .findings import CommandStopped
-from .received_history import SyncProgressLine
+from .received_history import ReceivingLine
 from .server_check import ConnectionOptions, ServerCheck
 from .setup import texts
 from .words import listed, plural
@@ -63,8 +63,9 @@ def join_history(computer: ThisComputer, history: Replica, *, command: str) -> J
     return Joined(report, kept_aside)
 
 
-def tell(console: Console, joined: Joined, tasks: Tasks, *, begins: bool) -> None:
-    """Tells a person the effects of a join. `tasks` are those after it; `begins` says that the history is a new one."""
+def tell(console: Console, joined: Joined, computer: ThisComputer, *, begins: bool) -> None:
+    """Tells a person the effects of a join, after it; `begins` says that the history is a new one."""
+    tasks = computer.replica().tasks if joined.report.doubtful else {}
     first, *rest = describe(joined.report, tasks, begins=begins)
     console.done(first)
     for line in rest:
@@ -113,7 +114,7 @@ def catch_up(computer: ThisComputer, server: ServerCheck, connection: Connection
             if link is None:
                 return False
             with computer.replica_findings(), Replica(computer.taskrc.data_location, create=False) as replica:
-                progress = SyncProgressLine(None)
+                progress = ReceivingLine(None)
                 replica.sync(old_server.remote, last_version_id=link, progress=progress.show)
                 return replica.state().base_version_id == link
     except (CommandStopped, TcsyncError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tcsync import NIL_VERSION, Replica, SyncError, SyncFault, SyncProgress
 
+from .comparison import Tasks
 from .findings import Problem
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class ReceivedHistory:
     def __init__(self, server: ServerCheck, console: Console | None = None) -> None:
         self._server = server
         self._console = console
-        self._tasks: Mapping[UUID, Mapping[str, str]] | None = None
+        self._tasks: Tasks | None = None
         #: It has all that was received, and nothing to send.
         self.replica = Replica.in_memory()
 
@@ -40,7 +40,7 @@ class ReceivedHistory:
     def receive(self) -> None:
         """Receives what there is. CommandStopped for a failure, and for a history that no new computer can receive."""
         self._tasks = None
-        progress = SyncProgressLine(self._console)
+        progress = ReceivingLine(self._console)
         with self._server.findings():
             try:
                 self.replica.sync(self._server.remote, receive_only=True, progress=progress.show)
@@ -61,15 +61,15 @@ class ReceivedHistory:
         return self.latest_version_id == NIL_VERSION
 
     @property
-    def tasks(self) -> Mapping[UUID, Mapping[str, str]]:
+    def tasks(self) -> Tasks:
         """Every task, completed and deleted ones included."""
         if self._tasks is None:
             self._tasks = self.replica.tasks()
         return self._tasks
 
 
-class SyncProgressLine:
-    """Shows the progress of a sync of the engine's in one line of a terminal, if it takes its time."""
+class ReceivingLine:
+    """Shows what a replica has received in one line of a terminal, if it takes its time."""
 
     def __init__(self, console: Console | None) -> None:
         self._console = console
@@ -80,10 +80,7 @@ class SyncProgressLine:
             raise Problem.HISTORY_ENDLESS.stop(operations=progress.received_operations)
         if self._console is None or time.monotonic() - self._begin < _QUIET_S:
             return
-        if progress.operations_to_send or progress.sent_operations:
-            self._console.progress(f"{progress.sent_operations} changes sent, {progress.operations_to_send} to go ...")
-        else:
-            self._console.progress(f"{progress.received_versions} versions received ...")
+        self._console.progress(f"{progress.received_versions} versions received ...")
 
     def end(self) -> None:
         if self._console is not None:

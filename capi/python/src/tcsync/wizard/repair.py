@@ -22,4 +22,4 @@ def repair(computer: ThisComputer, history: ReceivedHistory | None, console: Con
             with Replica.in_memory() as nothing:
                 joined = join_history(computer, nothing, command=command)
         unfinished.end(computer.taskrc.data_location)
-    tell(console, joined, computer.replica().tasks, begins=history is None)
+    tell(console, joined, computer, begins=history is None)

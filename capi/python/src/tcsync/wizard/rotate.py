@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from tcsync import NIL_VERSION, Conflict, Credentials, Gone, Replica, UpToDate
 
-from .comparison import compare
+from .comparison import Tasks, compare
 from .computer import ThisComputer
 from .console import Console
 from .findings import CommandStopped, Finding, Problem
@@ -28,8 +28,6 @@ from .setup.changes import SetupChanges
 from .setup.first_sync import first_sync
 from .setup.mend import describe_edit
 from .setup.outcome import count_tasks, describe_tasks
-
-Tasks = Mapping[UUID, Mapping[str, str]]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def rotate(**flags: Any) -> None:
     """Change the client ID and the secret, as after the loss of a computer; all tasks come along.
 
     The other computers are set up once more with the new pairing code. Nobody who has the old one sees later changes.
-    What the server has under the old client ID stays there, and can be read with the old secret, until its operator
+    The data under the old client ID stays on the server, and can be read with the old secret, until its operator
     deletes it.
     """
     _run(flags, lambda old: Credentials.generate(old.url), texts.ROTATING, without_old=False)

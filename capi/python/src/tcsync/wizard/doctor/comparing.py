@@ -9,7 +9,6 @@ from ..console import Console
 from ..findings import CommandStopped, Finding, Problem
 from ..received_history import ReceivedHistory
 from ..repair import repair
-from ..server_check import ConnectionOptions
 from ..setup.ask import Asker
 from ..setup.first_sync import differences_from
 from ..words import plural
@@ -29,7 +28,6 @@ class Comparing:
 
     console: Console
     asker: Asker
-    connection: ConnectionOptions
     wants_repair: bool
     is_first: bool
     sync: bool | None
@@ -47,8 +45,7 @@ class Comparing:
 
     def run(self, computer: ThisComputer, history: ReceivedHistory) -> str:
         """Compares every property of every task. CommandStopped when they differ, and stay so; NotCompared."""
-        differences = differences_from(computer, history)
-        local = computer.replica()
+        differences, local = differences_from(computer, history)
         if local.base_version != history.latest_version_id:
             raise NotCompared("not compared, because this computer is behind the server")
         if differences:
@@ -59,9 +56,9 @@ class Comparing:
             if self.sync is False:
                 return "the tasks are merged here; run `task sync` to send what the server lacks"
             computer.taskwarrior.sync()
-            if differences_from(computer, history):
+            differences, local = differences_from(computer, history)
+            if differences:
                 raise CommandStopped(finding)
-            local = computer.replica()
         compared = len(local.tasks.keys() - local.unsent_tasks)
         rest = f"; {plural(len(local.unsent_tasks), 'task')} with unsent changes not compared" if local.pending else ""
         return f"every property of {plural(compared, 'task')} is the same here and on the server{rest}"

@@ -92,7 +92,7 @@ class Doctor:
         # What a repair merges here is complete when it has been sent.
         wants_sync = True if repair and sync is None else sync
         self._last_sync = LastSync(console, asker, connection, wants_sync, is_first)
-        self._comparing = Comparing(console, asker, connection, wants_repair=repair, is_first=is_first, sync=sync)
+        self._comparing = Comparing(console, asker, wants_repair=repair, is_first=is_first, sync=sync)
 
     @property
     def exit_code(self) -> ExitCode:

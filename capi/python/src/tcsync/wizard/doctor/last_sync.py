@@ -43,10 +43,7 @@ class LastSync:
         if not self._agreed(_SYNC, flag="--sync"):
             raise NotRun("`task sync` was not run" + ("" if self.wanted is False else "; --sync runs it"))
         before = computer.replica()
-        sent = computer.taskwarrior.sync()
-        after = computer.replica()
-        if sent is None:
-            sent = max(0, before.unsent_operations - after.unsent_operations)
+        sent, after = computer.sync(before)
         received = len(after.tasks.keys() - before.tasks.keys())
         return f"`task sync` succeeded: {plural(sent, 'change')} sent, {plural(received, 'new task')} received"
 

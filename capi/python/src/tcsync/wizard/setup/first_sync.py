@@ -45,10 +45,7 @@ def first_sync(
     if history is None and before.unsent_operations == 0:
         # Without a version the server would not know the client, and the other computer could not check the secret.
         server.begin_history()
-    sent_operations = _sync(computer, connection)
-    after = computer.replica()
-    if sent_operations is None:
-        sent_operations = max(0, before.unsent_operations - after.unsent_operations)
+    sent_operations, after = _sync(computer, before, connection)
     received = len(after.tasks.keys() - (at_first or before).tasks.keys())
     console.done(texts.SYNCED.format(sent=plural(sent_operations, "change"), received=plural(received, "task")))
     tasks, finding = _read_back(computer, server, history, connection)
@@ -59,9 +56,9 @@ def first_sync(
     return FirstSync(sent_operations, received, tasks, finding)
 
 
-def _sync(computer: ThisComputer, connection: ConnectionOptions) -> int | None:
+def _sync(computer: ThisComputer, before: LocalReplica, connection: ConnectionOptions) -> tuple[int, LocalReplica]:
     try:
-        return computer.taskwarrior.sync()
+        return computer.sync(before)
     except CommandStopped as stop:
         raise CommandStopped(_refined(stop.finding, connection)) from None
 
@@ -82,19 +79,19 @@ def _read_back(
 def _compare(
     computer: ThisComputer, history: ReceivedHistory, connection: ConnectionOptions
 ) -> tuple[dict[str, int], Finding | None]:
-    differences = differences_from(computer, history)
+    differences, local = differences_from(computer, history)
     if differences:  # Another computer may have synced between the two looks.
-        _sync(computer, connection)
-        differences = differences_from(computer, history)
+        _sync(computer, local, connection)
+        differences, _ = differences_from(computer, history)
     tasks = count_tasks(history.tasks.values())
     return tasks, Problem.READ_BACK_DIFFERS.finding(differences=differences) if differences else None
 
 
-def differences_from(computer: ThisComputer, history: ReceivedHistory) -> Differences:
-    """Receives what is new on the server, and compares it with this computer's tasks."""
+def differences_from(computer: ThisComputer, history: ReceivedHistory) -> tuple[Differences, LocalReplica]:
+    """Receives what is new on the server, and compares it with this computer's replica, which is the second result."""
     history.receive()
     local = computer.replica()
-    return compare(history.tasks, local.tasks, local.unsent_tasks)
+    return compare(history.tasks, local.tasks, local.unsent_tasks), local
 
 
 def _refined(finding: Finding, connection: ConnectionOptions) -> Finding:

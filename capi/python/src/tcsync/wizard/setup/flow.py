@@ -263,7 +263,7 @@ class Setup:
         if joined is not None:
             self.outcome.kept_aside, self.outcome.join = joined.kept_aside, joined.report
             begins = self.outcome.computer == "first"
-            tell(self._console, joined, self._computer.replica().tasks, begins=begins)
+            tell(self._console, joined, self._computer, begins=begins)
         self.outcome.changed, self.outcome.backup = edit.changed, edit.backup
         describe_edit(edit, self._computer, self._console)
         self._tell_recurrence()
