@@ -85,7 +85,11 @@ class Champion:
             "encryption_secret": secret,
             "avoid_snapshots": False,
         }
-        self._replica = taskchampion.Replica.new_on_disk(directory, True, taskchampion.AccessMode.ReadWrite)
+        # 0.7 always writes, and takes times as text.
+        is_old = not hasattr(taskchampion, "AccessMode")
+        access = [] if is_old else [taskchampion.AccessMode.ReadWrite]
+        self._moment = str if is_old else moment
+        self._replica = taskchampion.Replica.new_on_disk(directory, True, *access)
 
     def _old_value(self, changed, task_id, name):
         if (task_id, name) in changed:
@@ -120,7 +124,7 @@ class Champion:
                     self._module.Operation.Update(
                         task_id,
                         name,
-                        moment(fields["timestamp"]),
+                        self._moment(fields["timestamp"]),
                         old_value=old,
                         value=value,
                     )
