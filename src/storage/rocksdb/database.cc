@@ -512,9 +512,9 @@ absl::Status Database::Reopen(bool for_writing) {
   if (const absl::Status status = CheckRoom(); !status.ok()) return status;
   if (was_open) UpdateMark().IgnoreError();
   // While it is still open: a database that cannot be opened can at least be read. A file that
-  // seems missing may have been removed by a compaction during the check.
+  // seems missing, or cannot be read, may have been removed by RocksDB during the check.
   absl::Status whole = Examine();
-  if (absl::IsDataLoss(whole) && was_open) whole = Examine();
+  if (!whole.ok() && was_open) whole = Examine();
   if (!whole.ok()) {
     if (whole != refusal_) logger_.Log(LogLevel::kError, "nothing is stored: ", whole.message());
     refusal_ = OwnCopy(whole);

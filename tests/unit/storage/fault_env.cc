@@ -94,6 +94,10 @@ class FaultEnv::State {
     const std::lock_guard<std::mutex> lock(mutex_);
     read_fault_ = error;
   }
+  void LoseNextLog() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    lose_next_log_ = true;
+  }
   bool HasRead(std::thread::id thread) const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return reading_threads_.count(thread) > 0;
@@ -131,6 +135,10 @@ class FaultEnv::State {
     }
     return read_fault_;
   }
+  IOStatus OnReadLog(const std::string& name) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return std::exchange(lose_next_log_, false) ? IOStatus::PathNotFound(name) : IOStatus::OK();
+  }
   std::optional<Fault> OnSync(Kind kind) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (kind.is_log) ++log_syncs_;
@@ -158,6 +166,7 @@ class FaultEnv::State {
   bool hold_compactions_only_ = false;
   int held_reads_ = 0;
   int reads_ = 0;
+  bool lose_next_log_ = false;
   std::set<std::thread::id> reading_threads_;
 };
 
@@ -251,6 +260,14 @@ class FaultEnv::FileSystem final : public rocksdb::FileSystemWrapper {
                 result);
   }
 
+  IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,
+                             std::unique_ptr<rocksdb::FSSequentialFile>* result,
+                             IODebugContext* debug) override {
+    if (absl::EndsWith(name, ".log")) {
+      if (IOStatus fault = state_->OnReadLog(name); !fault.ok()) return fault;
+    }
+    return FileSystemWrapper::NewSequentialFile(name, options, result, debug);
+  }
   IOStatus NewRandomAccessFile(const std::string& name, const rocksdb::FileOptions& options,
                                std::unique_ptr<rocksdb::FSRandomAccessFile>* result,
                                IODebugContext* debug) override {
@@ -333,6 +350,7 @@ void FaultEnv::HoldCompactions() { state_->HoldReads(true, /*of_compactions_only
 void FaultEnv::AwaitHeldReads(int count) { state_->AwaitHeldReads(count); }
 void FaultEnv::ReleaseReads() { state_->HoldReads(false); }
 void FaultEnv::FailReads(const IOStatus& error) { state_->SetReadFault(error); }
+void FaultEnv::LoseNextLog() { state_->LoseNextLog(); }
 bool FaultEnv::HasRead(std::thread::id thread) const { return state_->HasRead(thread); }
 int FaultEnv::reads() const { return state_->reads(); }
 

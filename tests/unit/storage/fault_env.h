@@ -57,6 +57,9 @@ class FaultEnv {
   // From now on reading those files fails, until Heal().
   void FailReads(const rocksdb::IOStatus& error);
 
+  // The next time that somebody opens a write-ahead log to read it, it has just been removed.
+  void LoseNextLog();
+
   // Whether `thread` has opened or read one of those files.
   bool HasRead(std::thread::id thread) const;
   // The number of such reads, by any thread.

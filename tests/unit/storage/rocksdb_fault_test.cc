@@ -313,6 +313,17 @@ TEST_F(RocksdbFaultTest, AFailedWriteIsNeverAcknowledged) {
   }
 }
 
+// RocksDB writes a memtable out and removes its log while the database is checked before it is
+// reopened. If this fails, the server refuses writes for a while although the disk has room.
+TEST_F(RocksdbFaultTest, ALogThatIsRemovedDuringTheCheckDoesNotKeepItFromReopening) {
+  faults_.FailAppends(FaultEnv::Files::kWriteAheadLog, IOStatus::NoSpace("the disk is full"));
+  EXPECT_FALSE(TryToAppend().ok());
+  faults_.Heal();
+  faults_.LoseNextLog();
+  AppendOne();
+  ExpectUnchanged();
+}
+
 // The disk seems to have room, and has none when the database is reopened. If this fails, a server
 // must be restarted by hand, or treats unreadable data as missing.
 TEST_F(RocksdbFaultTest, AFailedReopeningIsRepeated) {
