@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -22,6 +22,7 @@ from tcsync import (
 from tcsync.taskrc import CLIENT_ID, ENCRYPTION_SECRET, SERVER_ORIGIN, SERVER_URL
 from tcsync.taskrc_plan import places_of_settings
 
+from .alone import alone
 from .configured import read_settings, repair_of
 from .diagnosis import errors_as_findings
 from .findings import CommandStopped, Problem
@@ -54,6 +55,10 @@ class ThisComputer:
         self.wants_recurrence: bool | None = None
         self.taskrc_path: Path = find_taskrc()
         self.taskrc: Taskrc = self.read_taskrc()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keeps other commands from this computer's data. CommandStopped if one is at work on it."""
+        return alone(self.taskrc.data_location)
 
     def read_taskrc(self) -> Taskrc:
         """The taskrc as it is now."""

@@ -555,6 +555,11 @@ class Problem(Enum):
         "`tcsync doctor --repair --first-computer` begins a new history with all tasks.",
         ExitCode.CHECK_FAILED,
     )
+    COMPUTER_BUSY = (
+        "Another tcsync command is at work on Taskwarrior's data in {directory}.",
+        "Wait until it has ended, or end it, then try again.",
+        ExitCode.REFUSED,
+    )
     REPLICA_FAILED = (
         "This computer's replica could not be changed: {detail}.",
         "Close other programs that use Taskwarrior's data, make room if the disk is full, and run the command again; "

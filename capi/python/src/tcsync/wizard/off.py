@@ -92,6 +92,10 @@ class Off:
         }
 
     def run(self, *, dry_run: bool) -> None:
+        with self._computer.alone():
+            self._run(dry_run=dry_run)
+
+    def _run(self, *, dry_run: bool) -> None:
         self._warn_of_pending()
         if not self.items:
             self._console.line(_NOTHING)

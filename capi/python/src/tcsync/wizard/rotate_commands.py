@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -73,9 +74,11 @@ def _run(
 ) -> None:
     """`without_old`: whether to go on when the old server cannot be reached; None: a person is asked."""
     as_json = flags["as_json"]
-    with reported(as_json) as console:
+    with ExitStack() as opened:
+        console = opened.enter_context(reported(as_json))
         asker = Asker(choose_mode(yes=flags["yes"], json=as_json))
         computer = ThisComputer(TaskProgram(flags["task_command"], flags["task_timeout"]))
+        opened.enter_context(computer.alone())
         new = new_of(computer.require_credentials())
         if not asker.confirm(question.format(url=new.url), default=True, flag="--yes"):
             raise Problem.DECLINED.stop()

@@ -103,15 +103,21 @@ class Doctor:
 
     def run(self) -> None:
         computer = self._report.run("taskrc", lambda: ThisComputer(self._program))
-        if computer is not None and (found := self._check_computer(computer)) is not None:
-            with ExitStack() as opened:
-                reached = self._check_server(found, opened)
-                if reached is not None and found.way is not None:
-                    found.way.check()
-                    self._run_sync(found, reached)
-                    self._compare(found, reached)
-                    self._end_trail(found)
+        with ExitStack() as opened:
+            if computer is not None:
+                opened.enter_context(computer.alone())
+                self._check_links(computer, opened)
         self._report.finish()
+
+    def _check_links(self, computer: ThisComputer, opened: ExitStack) -> None:
+        found = self._check_computer(computer)
+        reached = None if found is None else self._check_server(found, opened)
+        if found is None or reached is None or found.way is None:
+            return
+        found.way.check()
+        self._run_sync(found, reached)
+        self._compare(found, reached)
+        self._end_trail(found)
 
     # This computer
 

@@ -59,6 +59,7 @@ class Setup:
         self._answers.check()
         self._computer = ThisComputer(self._program)
         self.outcome.taskrc = self._computer.taskrc_path
+        self._open.enter_context(self._computer.alone())
         if self._keeps():
             return
         kind = self._conversation.server()

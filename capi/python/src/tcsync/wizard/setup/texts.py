@@ -43,8 +43,8 @@ SAME = "The same settings are already there; nothing was changed."
 
 MERGING = (
     "This computer already has {local}. Both sides are merged property by property: the later change wins.\n"
-    "Afterwards every computer has all tasks of both. `task undo` cannot undo a merge; a copy of this computer's data "
-    "as it is now is kept."
+    "Afterwards every computer has all tasks of both. `task undo` cannot undo a merge, which therefore keeps a copy of "
+    "this computer's data as it is now."
 )
 MERGE = "Merge the tasks of this computer with those on the server?"
 BEGIN_AGAIN = (
