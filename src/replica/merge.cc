@@ -24,6 +24,18 @@ constexpr absl::string_view kModified = "modified";
 constexpr absl::string_view kEntry = "entry";
 constexpr absl::string_view kEnd = "end";
 constexpr absl::string_view kStart = "start";
+// Taskwarrior's dates have whole seconds: a change at one of them was made within that second.
+constexpr absl::Duration kDateResolution = absl::Seconds(1);
+// A new task gets the date of its entry from the clock, just before the operation gets its time.
+constexpr absl::Duration kCreationDuration = absl::Seconds(2);
+
+// The time of an operation for a change whose time is not known but for a date that it does not
+// follow: the last moment of the date's second. A clock shows that one only by chance, so a later
+// join recognises it, and does not take it for the time of the change.
+absl::Time BoundOf(absl::Time date) {
+  return absl::FromUnixSeconds(absl::ToUnixSeconds(date)) + kDateResolution - absl::Nanoseconds(1);
+}
+bool IsBound(absl::Time time) { return time == BoundOf(time); }
 
 using Value = std::optional<std::string>;
 
@@ -36,7 +48,8 @@ struct LastUpdate {
 // What is known of one task besides its properties.
 struct TaskPast {
   std::map<std::string, LastUpdate> updates;
-  // Whether all of its operations are known, so that a property without one was never set.
+  // Whether all of its operations are known, so that a property without one was never set. A join
+  // creates tasks as well, without their past: not at the date of their entry.
   bool is_whole = false;
   // The time of its latest operation.
   absl::Time latest = absl::InfinitePast();
@@ -47,8 +60,18 @@ struct TaskPast {
 
 using TaskPasts = std::unordered_map<Uuid, TaskPast, absl::Hash<Uuid>>;
 
+// A date as Taskwarrior stores it: seconds since 1970.
+std::optional<absl::Time> DateIn(const Value& text) {
+  int64_t seconds = 0;
+  if (!text || !absl::SimpleAtoi(*text, &seconds)) return std::nullopt;
+  const absl::Time time = absl::FromUnixSeconds(seconds);
+  if (!IsInstant(time)) return std::nullopt;
+  return time;
+}
+
 TaskPasts ReadPasts(const std::vector<Operation>& operations, absl::Time now) {
   TaskPasts pasts;
+  std::set<Uuid> created;  // without an entry as yet
   absl::Time latest_of_all = absl::InfinitePast();
   for (const Operation& operation : operations) {
     switch (operation.kind) {
@@ -57,11 +80,16 @@ TaskPasts ReadPasts(const std::vector<Operation>& operations, absl::Time now) {
       case Operation::Kind::kCreate: {
         TaskPast& past = pasts[operation.task_id];
         past = TaskPast{};
-        past.is_whole = true;
+        created.insert(operation.task_id);
         break;
       }
       case Operation::Kind::kUpdate: {
         TaskPast& past = pasts[operation.task_id];
+        if (operation.property == kEntry && created.erase(operation.task_id) > 0) {
+          const std::optional<absl::Time> entry = DateIn(operation.value);
+          past.is_whole =
+              entry && operation.time - *entry < kCreationDuration && !IsBound(operation.time);
+        }
         past.updates.insert_or_assign(operation.property,
                                       LastUpdate{operation.time, operation.value});
         past.latest = std::max(past.latest, operation.time);
@@ -83,22 +111,21 @@ Value ValueOf(const TaskProperties& properties, absl::string_view name) {
   return found->second;
 }
 
-// A date as Taskwarrior stores it: seconds since 1970.
 std::optional<absl::Time> DateOf(const TaskProperties& properties, absl::string_view name) {
-  const Value text = ValueOf(properties, name);
-  int64_t seconds = 0;
-  if (!text || !absl::SimpleAtoi(*text, &seconds)) return std::nullopt;
-  const absl::Time time = absl::FromUnixSeconds(seconds);
-  if (!IsInstant(time)) return std::nullopt;
-  return time;
+  return DateIn(ValueOf(properties, name));
 }
 
 // The state of one property on one side.
 struct Side {
   Value value;
-  // When it got the value. Of an unknown time: when at the latest.
+  // When it got the value. Of an unknown time: the date that stands for it.
   absl::Time time;
   bool is_known = false;
+
+  // Whether it got its value after all that the other side may have done to the property.
+  bool IsKnownToFollow(const Side& other) const {
+    return is_known && time > (other.is_known ? other.time : BoundOf(other.time));
+  }
 };
 
 // A task on one side.
@@ -112,7 +139,8 @@ class SideTask {
     if (past_ != nullptr) {
       const auto update = past_->updates.find(name);
       if (update != past_->updates.end() && update->second.value == value) {
-        return {std::move(value), update->second.time, true};
+        const absl::Time time = update->second.time;
+        return {std::move(value), time, !IsBound(time)};
       }
       if (update == past_->updates.end() && !value && past_->is_whole) {
         return {std::nullopt, absl::InfinitePast(), true};
@@ -121,10 +149,19 @@ class SideTask {
     return {value, LatestTimeOf(name, value), false};
   }
 
-  // The time of the last change, as far as it is known.
+  // Of the properties with a known operation, also a removal.
+  std::vector<std::string> NamesOfUpdates() const {
+    std::vector<std::string> names;
+    if (past_ == nullptr) return names;
+    for (const auto& [name, update] : past_->updates) names.push_back(name);
+    return names;
+  }
+
+  // The time of the last change, at the latest.
   absl::Time LastChange() const {
     const absl::Time known = past_ == nullptr ? absl::InfinitePast() : past_->latest;
-    return std::max(known, DateOf(properties_, kModified).value_or(absl::InfinitePast()));
+    const absl::Time date = DateOf(properties_, kModified).value_or(absl::InfinitePast());
+    return date > known ? BoundOf(date) : known;
   }
 
  private:
@@ -159,9 +196,8 @@ Decision Decide(const std::string& name, const Side& own, const Side& history,
                 const Decision& status) {
   const Winner later = own.time > history.time ? Winner::kOwn : Winner::kHistory;
   if (own.is_known && history.is_known) return {later, own.time == history.time};
-  // The unknown time was not later than the one that stands for it.
-  if (own.is_known && own.time > history.time) return {Winner::kOwn};
-  if (history.is_known && history.time > own.time) return {Winner::kHistory};
+  if (own.IsKnownToFollow(history)) return {Winner::kOwn};
+  if (history.IsKnownToFollow(own)) return {Winner::kHistory};
   if (name == kModified) return {later};
   // These two change with the status.
   if (name == kEnd || name == kStart) {
@@ -228,14 +264,17 @@ class Merger {
     for (const auto& [name, value] : task.properties) {
       Update(task.task_id, name, own.Find(name));
     }
-    // A replica that joins later learns from these that the properties were removed.
-    const TaskPast* const own_past = Find(own_pasts_, task.task_id);
-    if (own_past == nullptr) return;
-    for (const auto& [name, update] : own_past->updates) {
-      if (!update.value && !task.properties.contains(name)) {
-        Update(task.task_id, name, {std::nullopt, update.time, true});
-      }
+    for (const std::string& name : own.NamesOfUpdates()) {
+      if (task.properties.contains(name)) continue;
+      PassOn(task.task_id, name, own.Find(name), Side{std::nullopt, absl::InfinitePast(), true});
     }
+  }
+
+  // Both sides have the same value, or none. A replica that joins later with another one learns
+  // from the operation how late this one was given, or removed.
+  void PassOn(const Uuid& task_id, const std::string& name, const Side& own, const Side& history) {
+    const bool is_news_of_removal = own.is_known && !own.value && !history.is_known;
+    if (is_news_of_removal || own.IsKnownToFollow(history)) Update(task_id, name, own);
   }
 
   // A task that only the history has.
@@ -267,20 +306,23 @@ class Merger {
   }
 
   void MergeTask(const Task& own_task, const Task& history_task) {
-    if (own_task.properties == history_task.properties) return;
     const Uuid& task_id = own_task.task_id;
     const SideTask own(own_task.properties, Find(own_pasts_, task_id), now_);
     const SideTask theirs(history_task.properties, Find(history_pasts_, task_id), now_);
     std::set<std::string> names;
     for (const auto& [name, value] : own_task.properties) names.insert(name);
     for (const auto& [name, value] : history_task.properties) names.insert(name);
+    for (const std::string& name : own.NamesOfUpdates()) names.insert(name);
     const Decision status = DecideStatus(own, theirs);
     bool has_changed = false;
     bool was_overruled = false;
     for (const std::string& name : names) {
       const Side ours = own.Find(name);
       const Side its = theirs.Find(name);
-      if (ours.value == its.value) continue;
+      if (ours.value == its.value) {
+        PassOn(task_id, name, ours, its);
+        continue;
+      }
       const Decision decision = Decide(name, ours, its, status);
       const bool is_own = decision.winner == Winner::kOwn;
       if (is_own) Update(task_id, name, ours);
@@ -296,7 +338,10 @@ class Merger {
     if (was_overruled) ++merge_.report.overruled_tasks;
   }
 
-  absl::Time TimeOf(const Side& side) const { return IsInstant(side.time) ? side.time : now_; }
+  absl::Time TimeOf(const Side& side) const {
+    if (!IsInstant(side.time)) return now_;
+    return side.is_known ? side.time : BoundOf(side.time);
+  }
 
   void Update(const Uuid& task_id, const std::string& name, const Side& side) {
     merge_.operations.push_back(Operation::Update(task_id, name, side.value, TimeOf(side)));

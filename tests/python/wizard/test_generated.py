@@ -37,6 +37,7 @@ class Person:
         self.values = {}
         #: The decisions that a join has reported as doubtful.
         self.doubtful = set()
+        #: After each step: the step, and the tasks of each computer.
         self.log = []
         self.code = None
 
@@ -49,13 +50,14 @@ class Person:
         self.code = first.pair()
         for computer in others:
             self.adopt(computer)
+        self._note("begin")
 
     def step(self):
         computer = self._random.choice(self._computers)
         actions = (self.edit,) * 6 + (self.sync,) * 5 + (self.adopt,) * 4 + (self.rotate, self.move, self.begin_again)
         action = self._random.choice(actions)
-        self.log.append(f"{action.__name__} {self._computers.index(computer)}")
         action(computer)
+        self._note(f"{action.__name__} {self._computers.index(computer)}")
 
     def edit(self, computer):
         """Changes one or two properties of a task, completes it, or adds one."""
@@ -115,14 +117,26 @@ class Person:
 
     def converge(self):
         """Brings all computers together; the tasks that every one has."""
-        for computer in self._computers * 2:
+        for number, computer in [*enumerate(self._computers)] * 2:
             self.adopt(computer)
             computer.task("sync")
+            self._note(f"converge {number}")
         for computer in self._computers:
             computer.task("sync")
         first, *others = map(raw_tasks, self._computers)
         assert all(other == first for other in others)
         return first
+
+    def _note(self, step):
+        self.log.append((step, [raw_tasks(computer) for computer in self._computers]))
+
+    def way_of(self, task_id, name):
+        """The property's values on each computer, step by step: times and IDs are others in each run of a seed."""
+        lines = [f"{task_id} {name}: the latest edit was {self.latest[task_id, name]}"]
+        for step, computers in self.log:
+            values = [tasks[task_id].get(name) if task_id in tasks else "no task" for tasks in computers]
+            lines.append(f"  {step}: {values}")
+        return "\n".join(lines)
 
 
 @pytest.mark.parametrize("seed", seeds())
@@ -140,5 +154,5 @@ def test_no_edit_is_lost(start_server, new_computer, seed):
         # Where the time of a change was not known, the merge said so, and kept the value of another edit.
         is_reported = (str(task_id), name) in person.doubtful
         if not is_reported or found not in person.values[task_id, name] | {None}:
-            lost.append((str(task_id), name, value, found))
-    assert lost == [], f"seed {seed}: {'; '.join(person.log)}"
+            lost.append(person.way_of(task_id, name))
+    assert not lost, "\n".join([f"seed {seed}", *lost])

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +30,8 @@ const Uuid kTask = *Uuid::Parse("00000000-0000-4000-8000-000000000001");
 const absl::Time kNow = absl::FromUnixSeconds(2'000'000'000);
 
 absl::Time At(int seconds) { return absl::FromUnixSeconds(1'700'000'000 + seconds); }
+// Of an operation whose time is not known, but for the second that it does not follow.
+absl::Time EndOf(int seconds) { return At(seconds + 1) - absl::Nanoseconds(1); }
 std::string DateAt(int seconds) { return absl::StrCat(absl::ToUnixSeconds(At(seconds))); }
 
 // The tasks after the merge's operations, each of which must be valid.
@@ -67,7 +70,10 @@ MergeSide SideWith(const std::string& property, const Has& has) {
   Task task{kTask, {}};
   if (has.value) task.properties.emplace(property, *has.value);
   if (has.modified) task.properties.emplace("modified", DateAt(*has.modified));
-  if (has.is_whole) side.operations.push_back(Operation::Create(kTask));
+  if (has.is_whole) {
+    side.operations.push_back(Operation::Create(kTask));
+    side.operations.push_back(Operation::Update(kTask, "entry", DateAt(0), At(0)));
+  }
   if (has.time) {
     side.operations.push_back(Operation::Update(kTask, property, has.value, At(*has.time)));
   }
@@ -88,8 +94,13 @@ class MergeOfPropertyTest : public testing::TestWithParam<PropertyCase> {};
 
 TEST_P(MergeOfPropertyTest, TakesTheLaterChange) {
   const PropertyCase& tried = GetParam();
-  const MergeSide own = SideWith(tried.property, tried.own);
-  const MergeSide history = SideWith(tried.property, tried.history);
+  MergeSide own = SideWith(tried.property, tried.own);
+  MergeSide history = SideWith(tried.property, tried.history);
+  if (tried.own.is_whole || tried.history.is_whole) {
+    for (MergeSide* side : {&own, &history}) {
+      side->tasks.front().properties.emplace("entry", DateAt(0));
+    }
+  }
   const Merge merge = MergeIntoHistory(own, history, kNow);
   const TasksById merged = Apply(history, merge.operations);
   const TaskProperties& properties = merged.at(kTask);
@@ -198,12 +209,93 @@ TEST(MergeTest, ATaskOfThisReplicaKeepsItsTimes) {
   const Merge merge = MergeIntoHistory(own, {}, kNow);
   ASSERT_THAT(merge.operations, SizeIs(4));
   EXPECT_EQ(merge.operations[0], Operation::Create(kTask));
-  EXPECT_EQ(merge.operations[1], Operation::Update(kTask, "modified", DateAt(4), At(4)));
+  EXPECT_EQ(merge.operations[1], Operation::Update(kTask, "modified", DateAt(4), EndOf(4)));
   EXPECT_EQ(merge.operations[2], Operation::Update(kTask, "project", "A", At(3)));
   EXPECT_EQ(merge.operations[3], Operation::Update(kTask, "priority", std::nullopt, At(2)));
   EXPECT_EQ(merge.report.added_tasks, 1);
   EXPECT_THAT(merge.report.doubtful, IsEmpty());
 }
+
+TEST(MergeTest, ADateStandsForItsWholeSecond) {
+  // If this fails, of two edits within a second the earlier one may win, and nobody is told.
+  for (const bool is_removed : {true, false}) {
+    MergeSide known = SideWith("project", {"A", {}, 4});
+    known.operations.push_back(
+        Operation::Update(kTask, "project", "A", At(4) + absl::Milliseconds(500)));
+    const Value other = is_removed ? std::nullopt : Value("B");
+    const MergeSide dated = SideWith("project", {other, {}, 4});
+    EXPECT_THAT(MergeIntoHistory(known, dated, kNow).report.doubtful, SizeIs(1)) << is_removed;
+    EXPECT_THAT(MergeIntoHistory(dated, known, kNow).report.doubtful, SizeIs(1)) << is_removed;
+  }
+}
+
+TEST(MergeTest, AnUnknownTimeStaysUnknown) {
+  // If this fails, a value wins against later edits after its task has joined another history,
+  // because an edit of another property has moved the task's date.
+  MergeSide first;
+  const MergeSide dated = SideWith("project", {"A", {}, 9});
+  first.operations = MergeIntoHistory(dated, {}, kNow).operations;
+  first.tasks = dated.tasks;
+  const Merge merge = MergeIntoHistory(SideWith("project", {"B", 5, 5}), first, kNow);
+  EXPECT_THAT(merge.report.doubtful, SizeIs(1));
+  EXPECT_EQ(Apply(first, merge.operations).at(kTask).at("project"), "A");
+  const Merge later = MergeIntoHistory(SideWith("project", {"B", 10, 10}), first, kNow);
+  EXPECT_THAT(later.report.doubtful, IsEmpty());
+  EXPECT_EQ(Apply(first, later.operations).at(kTask).at("project"), "B");
+}
+
+TEST(MergeTest, ATaskThatAJoinHasCreatedMayHaveLostAProperty) {
+  // If this fails, a property that was removed comes back, and nobody is told.
+  MergeSide first;
+  Task task{kTask, {{"entry", DateAt(0)}, {"modified", DateAt(9)}}};
+  first.tasks = {task};
+  first.operations = MergeIntoHistory({{task}, {}}, {}, kNow).operations;
+  MergeSide away = SideWith("project", {"A", 5, 5});
+  away.tasks.front().properties.emplace("entry", DateAt(0));
+  EXPECT_THAT(MergeIntoHistory(away, first, kNow).report.doubtful, SizeIs(1));
+}
+
+struct PassedOnCase {
+  std::string name;
+  Has own;
+  Has history;
+  std::optional<int> passed_on;  // the time of the operation
+};
+
+class PassedOnTest : public testing::TestWithParam<PassedOnCase> {};
+
+TEST_P(PassedOnTest, WhatThisReplicaKnowsOfAValueThatBothHave) {
+  // If this fails, a third replica brings back what was changed later, because the second one to
+  // join had the same value as the history, and its time was forgotten.
+  const PassedOnCase& tried = GetParam();
+  const MergeSide own = SideWith("project", tried.own);
+  const MergeSide history = SideWith("project", tried.history);
+  const Merge merge = MergeIntoHistory(own, history, kNow);
+  std::vector<Operation> expected;
+  if (tried.passed_on) {
+    expected.push_back(Operation::Update(kTask, "project", tried.own.value, At(*tried.passed_on)));
+  }
+  EXPECT_EQ(merge.operations, expected);
+  EXPECT_THAT(merge.report.doubtful, IsEmpty());
+  EXPECT_EQ(merge.report.changed_tasks, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, PassedOnTest,
+    testing::ValuesIn(std::vector<PassedOnCase>{
+        {"removed_here_never_there", {std::nullopt, 5}, {std::nullopt, {}, {}, true}, 5},
+        {"removed_here_unknown_there", {std::nullopt, 5, 9}, {std::nullopt, {}, 9}, 5},
+        {"removed_here_later", {std::nullopt, 5}, {std::nullopt, 4}, 5},
+        {"removed_there_later", {std::nullopt, 4}, {std::nullopt, 5}, {}},
+        {"removed_at_one_time", {std::nullopt, 5}, {std::nullopt, 5}, {}},
+        {"set_here_later", {"A", 5}, {"A", 4}, 5},
+        {"set_there_later", {"A", 4}, {"A", 5}, {}},
+        {"set_after_the_date_there", {"A", 9, 4}, {"A", {}, 4}, 9},
+        {"set_by_the_date_there", {"A", 4, 9}, {"A", {}, 9}, {}},
+        {"unknown_here", {"A", {}, 9}, {"A", 5, 9}, {}},
+        {"unknown_both", {"A", {}, 9}, {"A", {}, 9}, {}},
+    }),
+    [](const auto& tested) { return tested.param.name; });
 
 // A side that deleted the task for ever, after another change at `seconds`.
 MergeSide Deleted(int seconds) {
@@ -260,10 +352,15 @@ TEST(MergeTest, KeepsTheLatestOfRandomEdits) {
       const std::string property = absl::StrCat("p", random() % 4);
       Value value = absl::StrCat("value ", second);
       if (random() % 4 == 0) value.reset();
-      if (tasks[side].emplace(id, TaskProperties()).second) {
-        sides[side].operations.push_back(Operation::Create(id));
-      }
+      const bool is_new = tasks[side].emplace(id, TaskProperties()).second;
       TaskProperties& properties = tasks[side].at(id);
+      if (is_new) {
+        sides[side].operations.push_back(Operation::Create(id));
+        sides[side].operations.push_back(
+            Operation::Update(id, "entry", DateAt(second), At(second)));
+        properties.emplace("entry", DateAt(second));
+        latest[id]["entry"] = {second, DateAt(second)};
+      }
       properties.erase(property);
       if (value) properties.emplace(property, *value);
       sides[side].operations.push_back(Operation::Update(id, property, value, At(second)));
@@ -284,6 +381,117 @@ TEST(MergeTest, KeepsTheLatestOfRandomEdits) {
     const Merge merge = MergeIntoHistory(sides[0], sides[1], kNow);
     ASSERT_EQ(Apply(sides[1], merge.operations), expected) << "round " << round;
     ASSERT_THAT(merge.report.doubtful, IsEmpty()) << "round " << round;
+  }
+}
+
+// Replicas of one person, and the history that they join.
+class Person {
+ public:
+  explicit Person(uint32_t seed) : random_(seed) {
+    for (int i = 0; i < 3; ++i) ids_.push_back(Uuid::Random());
+  }
+
+  void Step() {
+    now_ += absl::Milliseconds(random_() % 1500);
+    const size_t replica = random_() % kReplicas;
+    switch (random_() % 12) {
+      case 0:
+        history_ = MergeSide();
+        return Join(replica);
+      case 1:
+        // A new client begins with a snapshot. Others who join it know no times.
+        Join(replica);
+        history_.operations.clear();
+        return;
+      case 2:
+      case 3:
+      case 4:
+        return Join(replica);
+      default:
+        return Edit(replicas_[replica]);
+    }
+  }
+
+  void Converge() {
+    for (size_t i = 0; i < 2 * kReplicas; ++i) Join(i % kReplicas);
+  }
+
+  // The edits that are lost without a word.
+  std::vector<std::string> Lost() const {
+    std::vector<std::string> lost;
+    for (const auto& [edited, value] : latest_) {
+      const auto& [id, name] = edited;
+      for (const MergeSide& replica : replicas_) {
+        const Value found = Find(replica, id, name);
+        if (found == value || doubtful_.contains(edited)) continue;
+        lost.push_back(absl::StrCat(name, " is ", found.value_or("absent"), " and not ",
+                                    value.value_or("absent")));
+      }
+    }
+    return lost;
+  }
+
+ private:
+  static constexpr size_t kReplicas = 4;
+
+  static Value Find(const MergeSide& side, const Uuid& id, const std::string& name) {
+    for (const Task& task : side.tasks) {
+      const auto found = task.properties.find(name);
+      if (task.task_id == id && found != task.properties.end()) return found->second;
+    }
+    return std::nullopt;
+  }
+
+  static void Apply(MergeSide& side, const std::vector<Operation>& operations) {
+    const TasksById tasks = replica::Apply(side, operations);
+    side.tasks.clear();
+    for (const auto& [id, properties] : tasks) side.tasks.push_back({id, properties});
+    side.operations.insert(side.operations.end(), operations.begin(), operations.end());
+  }
+
+  void Edit(MergeSide& replica) {
+    const Uuid& id = ids_[random_() % ids_.size()];
+    const std::string name = absl::StrCat("p", random_() % 3);
+    const std::string date = absl::StrCat(absl::ToUnixSeconds(now_));
+    Value value = absl::StrCat("value ", absl::ToUnixMillis(now_));
+    if (random_() % 3 == 0) value.reset();
+    std::vector<Operation> operations;
+    if (!Find(replica, id, "entry")) {
+      operations.push_back(Operation::Create(id));
+      operations.push_back(Operation::Update(id, "entry", date, now_));
+    }
+    operations.push_back(Operation::Update(id, name, value, now_));
+    operations.push_back(Operation::Update(id, "modified", date, now_));
+    Apply(replica, operations);
+    latest_[{id, name}] = value;
+  }
+
+  // And syncs.
+  void Join(size_t replica) {
+    Merge merge = MergeIntoHistory(replicas_[replica], history_, now_);
+    for (const Operation& doubt : merge.report.doubtful) {
+      doubtful_.insert({doubt.task_id, doubt.property});
+    }
+    Apply(history_, merge.operations);
+    replicas_[replica] = history_;
+  }
+
+  std::mt19937 random_;
+  std::vector<Uuid> ids_;
+  absl::Time now_ = At(0);
+  MergeSide replicas_[kReplicas];
+  MergeSide history_;
+  std::map<std::pair<Uuid, std::string>, Value> latest_;
+  std::set<std::pair<Uuid, std::string>> doubtful_;
+};
+
+TEST(MergeTest, NoEditIsLostInRandomJoins) {
+  // If this fails, an edit is lost after several joins of several histories, and nobody is told.
+  for (uint32_t seed = 1; seed <= 500; ++seed) {
+    Person person(seed);
+    for (int step = 0; step < 40; ++step) person.Step();
+    person.Converge();
+    ASSERT_THAT(person.Lost(), IsEmpty()) << "seed " << seed;
   }
 }
 
