@@ -1404,6 +1404,11 @@ typedef struct tcsync_sync_options {
       *last_version_id; /* not NULL: receives up to this version, as with receive_only; without
                                   such a version on the way, up to the latest one. Borrowed for the
                                   call */
+  int32_t
+      versions_first; /* 1: an empty replica begins with the first version and not with a snapshot,
+                         where the server has all versions, and they are few or it gives many in
+                         one answer. For a history that another replica joins: that goes by the
+                         times of the changes, which a snapshot does not have */
 } tcsync_sync_options;
 
 /* The effects of a sync. Set struct_size before the call; the rest need not be zeroed. */

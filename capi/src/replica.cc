@@ -249,6 +249,7 @@ Result SyncReplica(tcsync_replica& replica, tcsync_remote& remote,
   HostProgress progress(options, remote);
   SyncOptions sync_options;
   sync_options.receive_only = options.receive_only != 0;
+  sync_options.versions_first = options.versions_first != 0;
   if (options.last_version_id != nullptr) {
     const std::optional<Uuid> last = Uuid::Parse(options.last_version_id);
     if (!last || last->IsNil()) {

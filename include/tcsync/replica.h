@@ -132,6 +132,10 @@ struct SyncOptions {
   // Receives, and ends: nothing is sent, the working set is not rebuilt, and the operations of
   // tasks that were deleted stay. The next sync without it does that.
   bool receive_only = false;
+  // An empty replica begins with the first version and not with a snapshot, where the server has
+  // all versions, and they are few or it gives many in one answer. For a history that another
+  // replica joins: that goes by the times of the changes, which a snapshot does not have.
+  bool versions_first = false;
   // If not nil: receives up to this version, as with `receive_only`. Without such a version on the
   // way, up to the latest one.
   Uuid last_version_id = {};

@@ -16,6 +16,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// How far an empty replica looks for a short history, or for many versions in an answer, before it
+// begins with a snapshot.
+constexpr int kRequestsBeforeSnapshot = 16;
+
 }  // namespace
 
 std::variant<SyncReport, SyncError> Synchronization::Run() {
@@ -38,10 +42,24 @@ std::variant<SyncReport, SyncError> Synchronization::Run() {
   return report_;
 }
 
+bool Synchronization::CanReceiveFromBeginning() {
+  Uuid parent;
+  for (int request = 0; request < kRequestsBeforeSnapshot; ++request) {
+    const RemoteResult<ChildVersions> answer = server_.GetChildVersions(parent);
+    // A failure is met again at once, by a request that reports it.
+    const auto* const children = std::get_if<ChildVersions>(&answer);
+    if (children == nullptr || children->outcome == ChildVersion::Outcome::kGone) return false;
+    if (children->versions.size() != 1) return true;  // many, or the end
+    parent = children->versions.back().version_id;
+  }
+  return false;
+}
+
 Synchronization::Failure Synchronization::BeginWithSnapshot() {
   absl::StatusOr<bool> is_empty = store_.IsEmpty();
   if (!is_empty.ok()) return DatabaseFailure(is_empty.status());
   if (!*is_empty) return std::nullopt;
+  if (options_.versions_first && CanReceiveFromBeginning()) return std::nullopt;
   RemoteResult<std::optional<LatestSnapshot>> answer = server_.GetSnapshot();
   if (auto* error = std::get_if<RemoteError>(&answer)) return RemoteFailure(std::move(*error));
   const auto& snapshot = std::get<std::optional<LatestSnapshot>>(answer);

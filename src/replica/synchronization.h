@@ -48,6 +48,7 @@ class Synchronization {
   using Failure = std::optional<SyncError>;
 
   Failure BeginWithSnapshot();
+  bool CanReceiveFromBeginning();
   Failure Receive();
   Failure Finish();
   Failure SendSnapshot();

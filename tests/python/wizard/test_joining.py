@@ -148,6 +148,27 @@ def test_of_each_property_the_later_change_wins(start_server, paired, second):
     assert "a note" in merged.values()
 
 
+def test_a_snapshot_hides_no_times(server, paired, second):
+    """If this fails, whatever two computers changed before one of them began a new history is in doubt, and what was
+    removed comes back, because the server has a snapshot of the new history."""
+    (task_id,) = tasks = numbered(1)
+    commit(paired, tasks)
+    paired.task("sync")
+    assert second.json(*MERGE, given=paired.pair())["result"] == "done"
+    paired.task(str(task_id), "modify", "project:A")
+    second.task(str(task_id), "modify", "project:B", "priority:H")
+    paired.task(str(task_id), "modify", "project:")
+    again = ("setup", "--replace", "--merge", "--first-computer", "--server-url", server.url)
+    assert paired.json(*again)["result"] == "done"
+    with RemoteServer(decode_pairing_code(paired.pair())) as remote:
+        assert remote.get_snapshot() is not None
+    outcome = second.json(*MERGE, given=paired.pair())
+    assert (outcome["result"], outcome["join"]["doubtful"]) == ("done", [])
+    merged = all_equal(paired, second)[task_id]
+    assert "project" not in merged
+    assert merged["priority"] == "H"
+
+
 @pytest.mark.parametrize("name", TASKRCS)
 def test_no_configuration_matters(server, paired, second, name):
     """If this fails, settings of Taskwarrior's drop, change or refuse tasks of a computer that joins."""

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "base/limits.h"
 #include "replica/operation_json.h"
+#include "replica/snapshot.h"
 #include "tcsync/replica.h"
 #include "tests/unit/remote/remote_calls.h"
 #include "tests/unit/replica/gateway.h"
@@ -101,6 +102,25 @@ TEST_F(ManyVersionsTest, ACutBeforeTheFirstVersionIsAnError) {
   const SyncError error = MustFailToSync(*replica, *sync_server_.Connect());
   EXPECT_EQ(error.remote_fault, RemoteFault::kNetworkFailed);
   EXPECT_EQ(error.report.total.received_versions, 0u);
+}
+
+// If this fails, a join has no times to go by though the server has them, and reports doubts; or a
+// snapshot takes a request for each version.
+TEST_F(ManyVersionsTest, VersionsComeBeforeASnapshotWhereTheyTakeFewRequests) {
+  sync_server_.set_gives_snapshots(true);
+  const auto snapshot = replica::EncodeSnapshot({{tasks_.begin()->first, tasks_.begin()->second}});
+  Value(sync_server_.Connect()->AddSnapshot(base_, *snapshot));
+  const SyncOptions options{.receive_only = true, .versions_first = true};
+  for (const bool gives_many : {true, false}) {
+    sync_server_.gateway().passes_accept = gives_many;
+    requests_ = 0;
+    const auto replica = MustOpenInMemory();
+    const SyncReport report = MustSync(*replica, *sync_server_.Connect(), options);
+    EXPECT_EQ(report.has_applied_snapshot, !gives_many);
+    EXPECT_EQ(report.total.received_versions, gives_many ? static_cast<uint64_t>(kVersions) : 0u);
+    EXPECT_EQ(TasksOf(*replica), tasks_);
+    EXPECT_LE(requests_, 20);
+  }
 }
 
 }  // namespace

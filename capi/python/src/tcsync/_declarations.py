@@ -382,6 +382,7 @@ class tcsync_sync_options(Structure):
         ("user_data", c_void_p),
         ("receive_only", c_int32),
         ("last_version_id", c_char_p),
+        ("versions_first", c_int32),
     )
 
 class tcsync_sync_report(Structure):

@@ -183,11 +183,14 @@ def join(
         library().tcsync_operations_free(doubtful)
 
 
-def sync_options(avoid_snapshots: bool, receive_only: bool, last_version_id: UUID | None) -> c.tcsync_sync_options:
+def sync_options(
+    avoid_snapshots: bool, receive_only: bool, versions_first: bool, last_version_id: UUID | None
+) -> c.tcsync_sync_options:
     return c.tcsync_sync_options(
         struct_size=ctypes.sizeof(c.tcsync_sync_options),
         avoid_snapshots=avoid_snapshots,
         receive_only=receive_only,
+        versions_first=versions_first,
         last_version_id=None if last_version_id is None else text(last_version_id),
     )
 

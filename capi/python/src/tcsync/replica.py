@@ -232,6 +232,7 @@ class Replica(_library.Closing):
         *,
         avoid_snapshots: bool = False,
         receive_only: bool = False,
+        versions_first: bool = False,
         last_version_id: UUID | None = None,
         progress: ProgressFunction | None = None,
     ) -> SyncReport:
@@ -244,6 +245,10 @@ class Replica(_library.Closing):
         With `receive_only` nothing is sent, the working set is not rebuilt, and the operations of tasks that were
         deleted stay; the next sync without it does that. `last_version_id` receives up to that version, as with
         `receive_only`; without such a version on the way, up to the latest one. The nil version is refused.
+
+        With `versions_first`, an empty replica begins with the first version and not with a snapshot, where the server
+        has all versions, and they are few or it gives many in one answer: for a history that another replica joins,
+        because that goes by the times of the changes, which a snapshot does not have.
 
         `progress` is called after each step, while the database is free for other programs; for a sync on the main
         thread on another thread, for which the main thread waits. It must not call the replica or the remote, but for
@@ -258,7 +263,7 @@ class Replica(_library.Closing):
         effects that stay.
         """
         receive = None if progress is None else lambda counted: progress(_progress(counted))
-        options = _replica_calls.sync_options(avoid_snapshots, receive_only, last_version_id)
+        options = _replica_calls.sync_options(avoid_snapshots, receive_only, versions_first, last_version_id)
         report, failure = self._handle.sync(remote.handle, options, receive)
         effects = SyncReport(
             report.received_versions,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from tcsync import NIL_VERSION, Replica, SyncError, SyncFault, SyncProgress
+from tcsync import NIL_VERSION, Replica, SyncError, SyncFault, SyncProgress, SyncReport
 
 from .comparison import Tasks
 from .findings import Problem
@@ -30,6 +32,7 @@ class ReceivedHistory:
         self._tasks: Tasks | None = None
         #: It has all that was received, and nothing to send.
         self.replica = Replica.in_memory()
+        self._has_snapshot = False
 
     def __enter__(self) -> ReceivedHistory:
         return self
@@ -40,10 +43,27 @@ class ReceivedHistory:
     def receive(self) -> None:
         """Receives what there is. CommandStopped for a failure, and for a history that no new computer can receive."""
         self._tasks = None
+        report = self._receive_into(self.replica)
+        self._has_snapshot = self._has_snapshot or report.has_applied_snapshot
+
+    @contextmanager
+    def for_join(self) -> Iterator[Replica]:
+        """The history for a replica that joins it, with the times of its changes if the server has them. Otherwise a
+        snapshot does, from which more of what the join decides is doubtful."""
+        if not self._has_snapshot:
+            yield self.replica
+            return
+        with Replica.in_memory() as replica:
+            self._receive_into(replica, versions_first=True)
+            yield replica
+
+    def _receive_into(self, replica: Replica, *, versions_first: bool = False) -> SyncReport:
         progress = ReceivingLine(self._console)
         with self._server.findings():
             try:
-                self.replica.sync(self._server.remote, receive_only=True, progress=progress.show)
+                return replica.sync(
+                    self._server.remote, receive_only=True, versions_first=versions_first, progress=progress.show
+                )
             except SyncError as error:
                 if error.fault is not SyncFault.HISTORY_GONE:
                     raise

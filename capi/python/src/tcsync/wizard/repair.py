@@ -15,11 +15,7 @@ from .received_history import ReceivedHistory
 
 def repair(computer: ThisComputer, history: ReceivedHistory | None, console: Console, *, command: str) -> None:
     """Joins the history, or begins a new one with None. `task sync` sends what this computer has alone."""
-    with interrupts_deferred():
-        if history is not None:
-            joined = join_history(computer, history.replica, command=command)
-        else:
-            with Replica.in_memory() as nothing:
-                joined = join_history(computer, nothing, command=command)
+    with Replica.in_memory() if history is None else history.for_join() as joined_history, interrupts_deferred():
+        joined = join_history(computer, joined_history, command=command)
         unfinished.end(computer.taskrc.data_location)
     tell(console, joined, computer, begins=history is None)

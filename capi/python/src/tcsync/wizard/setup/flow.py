@@ -256,7 +256,10 @@ class Setup:
             caught_up = replica.has_synced and catch_up(self._computer, confirmed.server, self._connection)
             if caught_up:
                 self._console.done(texts.CAUGHT_UP)
-            self._write(changes, credentials, None if caught_up else confirmed.history.replica)
+                self._write(changes, credentials, None)
+            else:
+                with confirmed.history.for_join() as history:
+                    self._write(changes, credentials, history)
         return confirmed is not None and self._sync(changes, confirmed, replica)
 
     def _write(self, changes: SetupChanges, credentials: Credentials, history: Replica | None) -> None:
