@@ -50,6 +50,12 @@ class PendingRequest {
   // The same, but waits for the response. Not on a thread that a callback of this library uses.
   Response Finish() &&;
 
+  // After Finish(): whether the response waits for the client's next version (RequestHead's
+  // may_wait).
+  bool IsWaiting() const;
+  // Ends that wait, so that the response comes now. Without effect if there is none.
+  void EndWait();
+
  private:
   std::unique_ptr<Implementation> implementation_;
 };

@@ -2,6 +2,7 @@
 #ifndef TCSYNC_HTTP_MESSAGE_H_
 #define TCSYNC_HTTP_MESSAGE_H_
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -32,6 +33,10 @@ struct RequestHead {
   // The client behind trusted proxies, if the caller knows it; nullptr: it is found by the option
   // trusted-proxy.
   const PeerAddress* source = nullptr;
+  // Whether the caller can hold the request for as long as it asks to wait for the client's next
+  // version (docs/protocol.md, "Waiting for the next version"); otherwise it is answered at once.
+  // Only a caller that takes the response by callback can.
+  bool may_wait = false;
 
   // The value of the first field with that name, in any case; empty when there is none.
   absl::string_view Header(absl::string_view name) const;
@@ -74,6 +79,8 @@ struct Response {
   std::unique_ptr<BodySource> body_source;
   // Holds what the body, or one piece of it, takes of the memory budget: keep it until all is sent.
   std::shared_ptr<void> memory;
+  // For how long the request has waited for the client's next version, as it had asked.
+  std::chrono::nanoseconds waited{0};
 
   uint64_t body_bytes() const {
     return body_source != nullptr ? body_source->bytes() : body.size();

@@ -64,6 +64,7 @@ struct Options {
   int64_t body_timeout_ms = 0;
   int64_t request_timeout_ms = 0;
   int64_t transfer_bytes_per_second_min = 0;
+  int64_t version_wait_max_ms = 0;
   int64_t disk_wait_max_ms = 0;
   int64_t shutdown_timeout_ms = 0;
   std::string tls_certificate;

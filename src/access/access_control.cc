@@ -86,27 +86,9 @@ std::optional<Refusal> AccessControl::RefusalOf(const Visitor& visitor, bool wri
                    .sentence = "This server does not serve this client ID.",
                    .operator_note = "It is not among those of allow-client-id."};
   }
-  if (const std::optional<Ban> ban = table_.BanOf(visitor.client_id)) {
-    return Refusal{
-        .reason = RefusalReason::kBanned,
-        .sentence = "This server's operator has banned this client ID; ask the operator why.",
-        .operator_note = absl::StrCat(
-            "The ban's reason: ", ban->reason.empty() ? "none" : base::ShowForeign(ban->reason),
-            ". tcsync-server clients unban lifts it.")};
-  }
+  if (std::optional<Refusal> refusal = RefusalByBan(visitor)) return refusal;
   if (std::optional<Refusal> refusal = RefusalOfAddress(visitor.source)) return refusal;
-  if (const std::optional<ClientToken> token = table_.TokenOf(visitor.client_id);
-      token && token->digest != visitor.token) {
-    return Refusal{
-        .reason = RefusalReason::kToken,
-        .sentence = absl::StrCat(
-            visitor.token
-                ? "The token in the server's URL is not, or no longer, that of this client"
-                : "This client is served with its token alone",
-            ": the server's URL must end with /i/ and the token that the server's operator has "
-            "given out for it."),
-        .operator_note = "tcsync-server clients reset-token makes a new one."};
-  }
+  if (std::optional<Refusal> refusal = RefusalByToken(visitor)) return refusal;
   if (const absl::Duration wait = clients_.Take(visitor.client_id.bytes());
       wait > absl::ZeroDuration()) {
     return Refusal{.reason = RefusalReason::kClientRate,
@@ -116,6 +98,35 @@ std::optional<Refusal> AccessControl::RefusalOf(const Visitor& visitor, bool wri
                    .source = NetworkOf(visitor.source) ? NetworkText(visitor.source) : ""};
   }
   return writes ? RefusalByRoom() : std::nullopt;
+}
+
+std::optional<Refusal> AccessControl::RefusalByRecords(const Visitor& visitor) const {
+  std::optional<Refusal> refusal = RefusalByBan(visitor);
+  return refusal ? refusal : RefusalByToken(visitor);
+}
+
+std::optional<Refusal> AccessControl::RefusalByBan(const Visitor& visitor) const {
+  const std::optional<Ban> ban = table_.BanOf(visitor.client_id);
+  if (!ban) return std::nullopt;
+  return Refusal{
+      .reason = RefusalReason::kBanned,
+      .sentence = "This server's operator has banned this client ID; ask the operator why.",
+      .operator_note = absl::StrCat(
+          "The ban's reason: ", ban->reason.empty() ? "none" : base::ShowForeign(ban->reason),
+          ". tcsync-server clients unban lifts it.")};
+}
+
+std::optional<Refusal> AccessControl::RefusalByToken(const Visitor& visitor) const {
+  const std::optional<ClientToken> token = table_.TokenOf(visitor.client_id);
+  if (!token || token->digest == visitor.token) return std::nullopt;
+  return Refusal{
+      .reason = RefusalReason::kToken,
+      .sentence = absl::StrCat(
+          visitor.token ? "The token in the server's URL is not, or no longer, that of this client"
+                        : "This client is served with its token alone",
+          ": the server's URL must end with /i/ and the token that the server's operator has "
+          "given out for it."),
+      .operator_note = "tcsync-server clients reset-token makes a new one."};
 }
 
 std::optional<Refusal> AccessControl::RefusalByRoom() const {

@@ -109,6 +109,10 @@ class AccessControl {
   // the visitor. `writes`: the request adds something to storage.
   std::optional<Refusal> RefusalOf(const Visitor& visitor, bool writes);
 
+  // The part of it that an operator's records decide, and which takes from no bucket: for a request
+  // that was admitted a while ago.
+  std::optional<Refusal> RefusalByRecords(const Visitor& visitor) const;
+
   // The same for a request that is no client's call: it takes from its address' bucket alone.
   std::optional<Refusal> RefusalOfAddress(const PeerAddress& source);
 
@@ -143,6 +147,8 @@ class AccessControl {
   void UpdateUsage(const StorageStats& stats);
 
  private:
+  std::optional<Refusal> RefusalByBan(const Visitor& visitor) const;
+  std::optional<Refusal> RefusalByToken(const Visitor& visitor) const;
   // The visitor's invite, if it is valid; otherwise the reason why not.
   std::optional<Refusal> RefusalByInvite(const Visitor& visitor) const;
 

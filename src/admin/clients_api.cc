@@ -116,6 +116,7 @@ absl::StatusOr<Json> EngineApi::DeleteClient(const Uuid& client_id) {
   if (!deleted.ok()) return deleted.status();
   if (!*deleted) return NoSuchClient(client_id);
   LogAbout(client_id, "the client was deleted");
+  engine_.on_changed_history(client_id);
   return Json{{"client_id", client_id.ToString()}, {"deleted", true}, {"job", CompactionJob()}};
 }
 
@@ -157,6 +158,7 @@ absl::StatusOr<Json> EngineApi::Rewind(const Uuid& client_id, const Uuid& versio
   LogAbout(client_id, "the client's history was rewound to version ", version_id.ToString(),
            "; removed: ", rewound->versions_removed, " versions",
            rewound->snapshot_removed ? " and the snapshot" : "");
+  engine_.on_changed_history(client_id);
   return Json{{"client_id", client_id.ToString()},
               {"latest_version_id", version_id.ToString()},
               {"versions_removed", rewound->versions_removed},

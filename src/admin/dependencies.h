@@ -85,6 +85,8 @@ struct OpenEngine {
   Storage& storage;
   // Rereads the access records after a change.
   std::function<absl::Status()> refresh_access;
+  // Called after a change of a client's history, for requests that wait for one.
+  std::function<void(const Uuid&)> on_changed_history = [](const Uuid&) {};
   // The address of a detected proxy that the option trusted-proxy does not name.
   std::function<std::optional<std::string>()> unnamed_proxy;
   // The level of the log, until the next reload.

@@ -114,6 +114,7 @@ absl::StatusOr<Json> EngineApi::Import(std::string lines) {
       LogAbout(client_id, "imported ", imported.versions_added, " versions",
                imported.snapshot_stored ? " and a snapshot" : "", "; ", imported.versions_present,
                " were here already");
+      engine_.on_changed_history(client_id);
     }
     stored.push_back(Describe(client_id, imported));
     return absl::OkStatus();

@@ -241,6 +241,14 @@ inline constexpr size_t kVersionsPerAnswerMax = 256;
 // The longest body of such an answer that the protocol allows. Our server's are an eighth of it.
 inline constexpr int64_t kVersionsAnswerBytesMax = int64_t{1} << 20;
 
+// Requests of one client that wait for its next version at one time: one for each computer of a
+// person, and as many whose end has not been noticed yet. A new version answers them all, on the
+// thread that wrote it.
+inline constexpr size_t kLongPollsPerClientMax = 32;
+
+// The interval in which requests are answered that have waited for as long as they may.
+inline constexpr int64_t kLongPollCheckMs = 1'000;
+
 // Versions that are removed in one write, which other writes wait for.
 inline constexpr uint64_t kRemovedVersionsPerWrite = 1024;
 
@@ -294,6 +302,13 @@ inline constexpr uint32_t kRemoteErrorBodyBytesMax = 8 * 1024;
 // A connection to a sync server that was idle for longer is not reused: routers drop connections
 // silently, and the next request would wait for its timeout.
 inline constexpr int64_t kRemoteIdleMsMax = 15'000;
+
+// The server's end of a connection that was idle shows within a round trip of the next request. An
+// end that comes later has another reason, and the request is not repeated.
+inline constexpr int64_t kRemoteIdleEndMsMax = 2'000;
+
+// The longest wait for a client's next version. Proxies and routers end much shorter ones.
+inline constexpr int64_t kRemoteWaitSecondsMax = 3'600;
 
 // The time in which a health check's write must be durable and read back. A shared disk pauses for
 // some hundred milliseconds; monitors give up after 5 to 10 seconds.

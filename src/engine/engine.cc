@@ -108,10 +108,12 @@ class ComposedEngine final : public Engine::Implementation {
     log_levels_.Add(log.threshold);
   }
 
-  // Administration's jobs and monitoring use storage. The callbacks of storage's last writes use
-  // the service and the handler, so storage goes first, although they were made from it.
+  // The answers of requests that wait, administration's jobs, and monitoring use storage. The
+  // callbacks of storage's last writes use the service and the handler, so storage goes first,
+  // although they were made from it.
   ~ComposedEngine() override {
     housekeeping_.reset();
+    handler_.long_polls().Close();
     administration_.reset();
     monitoring_.Stop();
     storage_.reset();
@@ -144,6 +146,12 @@ class ComposedEngine final : public Engine::Implementation {
                       .first_after = std::chrono::milliseconds(base::kUsageIntervalMs),
                       .run_piece = [this] {
                         UpdateUsage();
+                        return false;
+                      }});
+    chores.push_back({.interval = std::chrono::milliseconds(base::kLongPollCheckMs),
+                      .first_after = std::chrono::milliseconds(base::kLongPollCheckMs),
+                      .run_piece = [this] {
+                        handler_.long_polls().EndExpired();
                         return false;
                       }});
     if (retention.retention_days > 0 || retention.idle_client_days > 0) {
@@ -215,8 +223,9 @@ class ComposedEngine final : public Engine::Implementation {
         handler_(service_, access_control_,
                  {.body_bytes_max = limits.body_bytes_max,
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max,
+                  .version_wait_max = absl::Milliseconds(options.version_wait_max_ms),
                   .refusal_observer = http::CountRefusals(*registry_)},
-                 logger),
+                 base::Clock::Steady(), logger),
         monitoring_(
             options, limits, *registry_, *storage_, handler_,
             [this](const PeerAddress& source) { return handler_.RefuseByAddress(source); },
@@ -231,6 +240,8 @@ class ComposedEngine final : public Engine::Implementation {
             admin::OpenEngine{
                 .storage = *storage_,
                 .refresh_access = [this] { return RefreshAccess(); },
+                .on_changed_history =
+                    [this](const Uuid& client_id) { handler_.long_polls().EndOf(client_id); },
                 .unnamed_proxy = [this] { return access_control_.unnamed_proxy(); },
                 .set_log_level = [this](LogLevel level) { log_levels_.Set(level); },
                 .log_level = [this] { return log_levels_.level(); },
@@ -240,6 +251,10 @@ class ComposedEngine final : public Engine::Implementation {
                 .retention = RetentionPolicyOf(options),
                 .clock = base::Clock::System()})),
         logger_(logger) {
+    waiting_requests_ = registry_->AddCallback(
+        metrics::Type::kGauge, "tcsync_http_waiting_requests",
+        "Requests that wait for the next version of their clients.",
+        [this] { return static_cast<double>(handler_.long_polls().count()); });
     monitoring_.health().AddNote("proxy", [this]() -> absl::string_view {
       return access_control_.unnamed_proxy()
                  ? "requests come through a proxy that the option trusted-proxy does not name"
@@ -258,6 +273,7 @@ class ComposedEngine final : public Engine::Implementation {
   access::AccessControl access_control_;
   sync::SyncService service_;
   http::SyncHandler handler_;
+  metrics::Registry::Registration waiting_requests_;
   engine::Monitoring monitoring_;
   std::unique_ptr<admin::AdminHandler> administration_;
   const base::Logger logger_;

@@ -32,6 +32,10 @@ Response PendingRequest::Finish() && {
       [this](ResponseCallback done) { return implementation_->Finish(std::move(done)); });
 }
 
+bool PendingRequest::IsWaiting() const { return implementation_->IsWaiting(); }
+
+void PendingRequest::EndWait() { implementation_->EndWait(); }
+
 Response Handler::Handle(const RequestHead& head, absl::string_view body) {
   return base::WaitFor<Response>(
       [&](ResponseCallback done) { return Handle(head, body, std::move(done)); });

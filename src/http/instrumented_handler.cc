@@ -61,7 +61,7 @@ void RequestInstruments::Count(const ReceivedRequest& request, const Response& r
   Route& route = routes_[IndexOf(request.endpoint)];
   const auto* const known = std::find(kStatuses.begin(), kStatuses.end() - 1, response.status);
   route.requests[static_cast<size_t>(known - kStatuses.begin())]->Add();
-  route.seconds->Observe(std::chrono::steady_clock::now() - request.since);
+  route.seconds->Observe(std::chrono::steady_clock::now() - request.since - response.waited);
   if (request.body_bytes > 0) route.request_bytes->Add(request.body_bytes);
   if (response.body_bytes() > 0) route.response_bytes->Add(response.body_bytes());
   // Health checks are frequent, and belong to no client.
@@ -99,6 +99,9 @@ class InstrumentedHandler::MeasuredRequest final : public PendingRequest::Implem
     if (response) instruments_.Count(received_, *response);
     return response;
   }
+
+  bool IsWaiting() const override { return request_.IsWaiting(); }
+  void EndWait() override { request_.EndWait(); }
 
  private:
   PendingRequest request_;

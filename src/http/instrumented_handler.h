@@ -50,7 +50,7 @@ class RequestInstruments {
 
 // Borrows its arguments. A request counts when it is answered, by the head or by a response that is
 // ready to be sent; its time runs from the end of its head until then, so that a slow or large body
-// shows.
+// shows, without the time for which it waited at its own wish.
 class InstrumentedHandler final : public RoutedHandler {
  public:
   InstrumentedHandler(RoutedHandler& next, RequestInstruments& instruments)

@@ -19,6 +19,9 @@ class PendingRequest::Implementation {
     return false;
   }
   virtual std::optional<Response> Finish(ResponseCallback done) = 0;
+  // Never waits, unless overridden.
+  virtual bool IsWaiting() const { return false; }
+  virtual void EndWait() {}
 };
 
 }  // namespace tcsync::http

@@ -1,5 +1,7 @@
 #include "http/sync_handler.h"
 
+#include <algorithm>
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -8,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/foreign_text.h"
 #include "base/limits.h"
-#include "base/numbered_uuid.h"
 #include "base/return_or_call_back.h"
 #include "base/version.h"
 #include "http/bodiless_request.h"
@@ -16,7 +17,6 @@
 #include "http/many_versions.h"
 #include "http/pending_request.h"
 #include "http/stored_body.h"
-#include "sync/replica_place.h"
 
 namespace tcsync::http {
 
@@ -167,14 +167,70 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
   bool is_finished_ = false;
 };
 
+// Those that count for the answer of a request that may wait.
+std::string SyncHandler::AppliedPreferences(const Call& call, absl::Duration wait) {
+  return absl::StrCat("wait=", absl::ToInt64Seconds(absl::Ceil(wait, absl::Seconds(1))),
+                      call.wants_minimum ? ", return=minimal" : "");
+}
+
+// A get-child-version that waits while there is no child.
+class SyncHandler::WaitingRequest final : public PendingRequest::Implementation {
+ public:
+  WaitingRequest(SyncHandler& handler, const Call& call, absl::Duration wait)
+      : handler_(handler), call_(call), wait_(wait) {}
+
+  std::optional<Response> Append(absl::string_view) override { return std::nullopt; }
+
+  std::optional<Response> Finish(ResponseCallback done) override {
+    return base::ReturnOrCallBack(std::move(done), [this](ResponseCallback answer) {
+      // The poll precedes the look for a child, so that none is missed.
+      poll_ = handler_.long_polls_.Begin(
+          call_.client_id(), wait_,
+          [&handler = handler_, call = call_, wait = wait_,
+           since = std::chrono::steady_clock::now(), answer = std::move(answer)]() mutable {
+            const auto waited = std::chrono::steady_clock::now() - since;
+            // The operator may have changed their mind since it began.
+            if (const auto refusal = handler.access_.RefusalByRecords(call.visitor)) {
+              return answer(handler.RefuseCall(call, *refusal));
+            }
+            handler.GetChildVersion(call, [applied = AppliedPreferences(call, wait), waited,
+                                           answer = std::move(answer)](Response response) mutable {
+              response.headers.push_back({"Preference-Applied", std::move(applied)});
+              response.waited = waited;
+              answer(std::move(response));
+            });
+          });
+      handler_.service_.GetChildVersion(
+          call_.client_id(), call_.route.version_id,
+          [poll = poll_](const absl::StatusOr<sync::GetChildVersionResult>& result) {
+            if (!result.ok() || !std::holds_alternative<sync::UpToDate>(*result)) poll->End();
+          });
+    });
+  }
+
+  bool IsWaiting() const override { return poll_ != nullptr && !poll_->has_ended(); }
+  void EndWait() override {
+    if (poll_ != nullptr) poll_->End();
+  }
+
+ private:
+  SyncHandler& handler_;
+  const Call call_;
+  const absl::Duration wait_;
+  std::shared_ptr<LongPolls::Poll> poll_;
+};
+
 SyncHandler::SyncHandler(sync::SyncService& service, access::AccessControl& access,
-                         const SyncHandlerOptions& options, base::Logger logger)
+                         const SyncHandlerOptions& options, const base::Clock& clock,
+                         base::Logger logger)
     : service_(service),
       access_(access),
       body_bytes_max_(options.body_bytes_max),
+      version_wait_max_(options.version_wait_max),
       shares_(std::make_shared<TransferShares>(options.bodies_in_flight_bytes_max)),
       logger_(logger),
-      refusals_(std::move(logger), options.refusal_observer) {}
+      refusals_(std::move(logger), options.refusal_observer),
+      long_polls_(clock) {}
 
 std::optional<Response> SyncHandler::RefuseByAddress(const PeerAddress& source) {
   const std::optional<Refusal> refusal = access_.RefusalOfAddress(source);
@@ -222,6 +278,12 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
   }
   if (route.endpoint == Endpoint::kGetChildVersion) {
     call.accepts_many_versions = AcceptsManyVersions(head);
+    const Preferences preferences = head.may_wait ? PreferencesOf(head) : Preferences();
+    const absl::Duration wait = std::min(preferences.wait, version_wait_max_);
+    if (wait > absl::ZeroDuration()) {
+      call.wants_minimum = preferences.wants_minimum;
+      return PendingRequest(std::make_unique<WaitingRequest>(*this, call, wait));
+    }
     return MakeBodilessRequest(
         [this, call](ResponseCallback done) { GetChildVersion(call, std::move(done)); });
   }
@@ -257,27 +319,13 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
   return PendingRequest(std::move(upload));
 }
 
-Response SyncHandler::RefuseWithoutClientId(const RequestHead& head) {
-  if (head.CountOf("X-Client-Id") > 1) {
-    return Refuse(RefusalReason::kBadRequest,
-                  "There are several X-Client-Id headers; there must be one.");
-  }
-  const absl::string_view text = head.Header("X-Client-Id");
-  // Not repeated: after a mix-up of client ID and secret, the secret must not be in a log.
-  return Refuse(RefusalReason::kBadRequest,
-                text.empty() ? std::string("The X-Client-Id header is missing.")
-                             : absl::StrCat("The X-Client-Id header, of ", text.size(),
-                                            " bytes, is not a UUID like "
-                                            "123e4567-e89b-42d3-a456-426614174000."));
-}
-
 Response SyncHandler::Index() {
   return TextResponse(200, absl::StrCat("tcsync-server ", base::kVersion,
                                         ": a TaskChampion sync server is running here."));
 }
 
 void SyncHandler::GetChildVersion(const Call& call, ResponseCallback done) {
-  if (call.accepts_many_versions) {
+  if (call.accepts_many_versions && !call.wants_minimum) {
     return service_.GetChildVersions(
         call.client_id(), call.route.version_id, kAnswerBounds,
         [this, call,
@@ -296,8 +344,10 @@ Response SyncHandler::AnswerChildVersion(const Call& call,
                                          absl::StatusOr<sync::GetChildVersionResult> result) {
   if (!result.ok()) return RefuseFailed(call, result.status());
   if (auto* version = std::get_if<Version>(&*result)) {
-    Response response = AnswerWithBody(call, kHistorySegmentMediaType, std::move(version->segment),
-                                       std::move(version->pieces));
+    Response response = call.wants_minimum ? Answer(call, EmptyResponse(200))
+                                           : AnswerWithBody(call, kHistorySegmentMediaType,
+                                                            std::move(version->segment),
+                                                            std::move(version->pieces));
     if (response.status != 200) return response;
     response.headers.push_back({"X-Version-Id", version->version_id.ToString()});
     response.headers.push_back({"X-Parent-Version-Id", version->parent_version_id.ToString()});
@@ -420,6 +470,8 @@ void SyncHandler::AddVersion(const Call& call, UploadBody::Received body,
               {"X-Snapshot-Request",
                added.urgency == sync::SnapshotUrgency::kHigh ? "urgency=high" : "urgency=low"});
         }
+        // First: the handler may be destroyed after the last answer.
+        long_polls_.EndOf(call.client_id());
         done(Answer(call, std::move(response)));
       });
 }
@@ -442,106 +494,6 @@ void SyncHandler::AddSnapshot(const Call& call, UploadBody::Received body, Respo
             return done(Answer(call, EmptyResponse(200)));
         }
       });
-}
-
-Response SyncHandler::Refuse(RefusalReason reason, std::string sentence) {
-  return refusals_.Refuse({}, {.reason = reason, .sentence = std::move(sentence)});
-}
-
-Response SyncHandler::RefuseCall(const Call& call, const Refusal& refusal) {
-  return refusals_.Refuse({.endpoint = call.route.endpoint, .client_id = call.client_id()},
-                          refusal);
-}
-
-Response SyncHandler::RefuseNoSuchClient(const Call& call) {
-  return RefuseCall(call, {RefusalReason::kNoSuchClient,
-                           "This server has no such client, and creates none for it."});
-}
-
-Response SyncHandler::RefuseOverLimit(const Call& call) {
-  return RefuseCall(
-      call, {.reason = RefusalReason::kClientFull,
-             .sentence = "This client has as much stored as this server keeps for one client; "
-                         "nothing was stored, and stored data can still be fetched.",
-             .operator_note = "Options client-bytes-max and client-versions-max are the limits."});
-}
-
-Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id) {
-  const Uuid& parent = call.route.version_id;
-  const sync::ReplicaPlace place = sync::PlaceOf(parent, latest_version_id);
-  if (place == sync::ReplicaPlace::kStart) {
-    // An empty replica sends this, and so does one that has tasks of its own and never synced.
-    return RefuseCall(
-        call,
-        {.reason = RefusalReason::kVersionGone,
-         .sentence = "This replica has never synced with this history, whose first versions are "
-                     "not here any more: it has to start from the snapshot. An empty replica does "
-                     "that by itself; one that has tasks of its own has to join the history with "
-                     "them, as 'tcsync doctor --repair' and 'tcsync setup --replace' do. Where "
-                     "there is no snapshot, another replica of the client leaves one when it next "
-                     "sends changes."});
-  }
-  const std::string where = absl::StrCat("This replica is at version ", parent.ToString(),
-                                         ", which this server does not have; the latest here is ",
-                                         latest_version_id.ToString(), ". ");
-  if (place == sync::ReplicaPlace::kForeign) {
-    return RefuseCall(
-        call,
-        {.reason = RefusalReason::kForeignVersion,
-         .sentence = absl::StrCat(
-             where,
-             "Another server has given out one of the two: check that the server's URL and "
-             "the client ID are the right ones. 'tcsync move' takes a history from one server to "
-             "another; 'tcsync doctor --repair' lets a replica join this one with its tasks.")});
-  }
-  if (place == sync::ReplicaPlace::kAhead) {
-    return RefuseCall(
-        call, {.reason = RefusalReason::kReplicaAhead,
-               .sentence = absl::StrCat(
-                   where, "The replica is ahead, at number ", base::NumberHint(parent), " of ",
-                   base::NumberHint(latest_version_id),
-                   ": this server seems to have been restored from an older backup, or this "
-                   "history rewound. The server's operator can accept this replica's history."),
-               .operator_note = "tcsync-server clients show lists the replicas that are ahead, and "
-                                "tcsync-server clients accept-diverged accepts one of them."});
-  }
-  return RefuseCall(
-      call, {.reason = RefusalReason::kVersionGone,
-             .sentence = absl::StrCat(
-                 where, "It is number ", base::NumberHint(parent), " of ",
-                 base::NumberHint(latest_version_id),
-                 ": either this server has removed that version since this replica last "
-                 "synced, or the replica was at another server or another copy of this one. It has "
-                 "to join the history with its tasks, as 'tcsync doctor --repair' does.")});
-}
-
-Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) {
-  if (status.code() == absl::StatusCode::kUnavailable) return RefuseOverloaded(call);
-  if (status.code() == absl::StatusCode::kFailedPrecondition) {
-    return RefuseCall(call, {.reason = RefusalReason::kDataDirectory,
-                             .sentence = "The server's data is not where it should be; nothing was "
-                                         "stored. The server's operator has to put it back.",
-                             .retry_after_seconds = base::kRetryAfterSeconds,
-                             .operator_note = std::string(status.message())});
-  }
-  // The database's message is for the operator; a client gets only useful facts.
-  const bool is_full = status.code() == absl::StatusCode::kResourceExhausted;
-  return RefuseCall(call,
-                    {.reason = is_full ? RefusalReason::kDiskFull : RefusalReason::kStorageFailed,
-                     .sentence = is_full ? "The server's disk is full; nothing was stored."
-                                         : "The server failed to do this; its log says why.",
-                     .operator_note = absl::StrCat("Storage failed: ", status.ToString())});
-}
-
-Response SyncHandler::RefuseTooLarge(const Call& call, uint64_t bytes_max) {
-  return RefuseCall(call, {RefusalReason::kTooLarge,
-                           absl::StrCat("The request body is larger than ", bytes_max, " bytes.")});
-}
-
-Response SyncHandler::RefuseOverloaded(const Call& call) {
-  return RefuseCall(call, {.reason = RefusalReason::kOverloaded,
-                           .sentence = "The server is too busy at the moment; try again shortly.",
-                           .retry_after_seconds = base::kRetryAfterSeconds});
 }
 
 Response SyncHandler::AnswerWithBody(const Call& call, absl::string_view media_type,

@@ -11,7 +11,9 @@
 
 #include "access/access_control.h"
 #include "access/refusal.h"
+#include "base/clock.h"
 #include "base/logger.h"
+#include "http/long_polls.h"
 #include "http/refusal_response.h"
 #include "http/route.h"
 #include "http/router.h"
@@ -24,34 +26,43 @@ namespace tcsync::http {
 struct SyncHandlerOptions {
   uint64_t body_bytes_max = 0;
   uint64_t bodies_in_flight_bytes_max = 0;
+  // Zero: no request waits for its client's next version.
+  absl::Duration version_wait_max = absl::ZeroDuration();
   RefusalObserver refusal_observer = {};
 };
 
-// Borrows the service and the access control.
+// Borrows the service, the access control and the clock, which must never step.
 class SyncHandler final : public RoutedHandler {
  public:
   SyncHandler(sync::SyncService& service, access::AccessControl& access,
-              const SyncHandlerOptions& options, base::Logger logger);
+              const SyncHandlerOptions& options, const base::Clock& clock, base::Logger logger);
 
   std::variant<Response, PendingRequest> StartRequest(const RoutedRequest& request) override;
 
   // 429 for a request that is no call of a client, if its address sends too many.
   std::optional<Response> RefuseByAddress(const PeerAddress& source);
 
+  // Those that wait for their clients' next versions.
+  LongPolls& long_polls() { return long_polls_; }
+
  private:
   class UploadRequest;
+  class WaitingRequest;
 
   // One call of a client: everything that its answer needs of the head.
   struct Call {
     Route route;
     access::Visitor visitor;
     bool accepts_many_versions = false;
+    // Of a version, its ID is enough.
+    bool wants_minimum = false;
 
     const Uuid& client_id() const { return visitor.client_id; }
   };
 
   // The answer of each endpoint.
   static Response Index();
+  static std::string AppliedPreferences(const Call& call, absl::Duration wait);
   void GetChildVersion(const Call& call, ResponseCallback done);
   Response AnswerChildVersion(const Call& call, absl::StatusOr<sync::GetChildVersionResult> result);
   Response AnswerChildVersions(const Call& call,
@@ -86,9 +97,11 @@ class SyncHandler final : public RoutedHandler {
   sync::SyncService& service_;
   access::AccessControl& access_;
   const uint64_t body_bytes_max_;
+  const absl::Duration version_wait_max_;
   const std::shared_ptr<TransferShares> shares_;
   const base::Logger logger_;
   RefusalResponder refusals_;
+  LongPolls long_polls_;
 };
 
 }  // namespace tcsync::http

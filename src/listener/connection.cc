@@ -61,12 +61,12 @@ Connection::Instant Connection::FirstRequestDeadline() const {
 
 void Connection::SetState(State state) {
   if (state == state_) return;
-  if (state_ == State::kIdle) loop_.shares().LeaveIdle(*this);
+  if (IsIdle()) loop_.shares().LeaveIdle(*this);
   state_ = state;
   Touch();
+  if (IsIdle()) loop_.shares().EnterIdle(*this);
   switch (state) {
     case State::kIdle:
-      loop_.shares().EnterIdle(*this);
       state_deadline_ = touched_at_ + loop_.timeouts().idle;
       break;
     case State::kHandshake:
@@ -84,6 +84,7 @@ void Connection::SetState(State state) {
       state_deadline_ = FirstRequestDeadline();
       break;
     case State::kAnswering:
+    case State::kWaiting:  // the handler has its deadline
     case State::kSending:
     case State::kClosed:
       state_deadline_ = kNever;
@@ -238,7 +239,10 @@ void Connection::ReadInput() {
     if (IsBetweenRequests() && tls_ != nullptr && tls_->HasPartialInput()) BeginHead();
     return WaitForInput();
   }
-  if (error) return Close();  // also at the end of the client's input: nothing is in flight here
+  // The client may have ended its input while its request waited, and read the answer that goes out
+  // now; the next read finds the end again.
+  if (error && (state_ == State::kAnswering || state_ == State::kSending)) return;
+  if (error) return Close();
   OnInput({buffer.data(), size});
 }
 
@@ -284,7 +288,10 @@ void Connection::Continue() {
 void Connection::Proceed() {
   if (input_.empty()) std::string().swap(input_);
   // Flush accounts for the unsent bytes when it waits.
-  if (!Flush() || !Settle() || !IsReceiving()) return;
+  if (!Flush() || !Settle()) return;
+  // For its end, behind which the client's next request may be, of which so much is kept meanwhile.
+  if (state_ == State::kWaiting && input_.size() < base::kHeadReadBytes) return WaitForInput();
+  if (!IsReceiving()) return;
   if (wants_turn_) return loop_.shares().AwaitTurn(*this);
   WaitForInput();
 }
@@ -379,10 +386,17 @@ void Connection::FinishRequest() {
   if (parser_->HeadDone()) JoinSource();
   if (!loop_.timeouts().bounds_answers) request_deadline_ = kNever;
   std::optional<http::Response> response = parser_->Finish(loop_.ResponseCallbackFor(id_));
-  if (response) QueueResponse(*std::move(response), parser_->CanKeepAlive());
+  if (response) return QueueResponse(*std::move(response), parser_->CanKeepAlive());
+  if (parser_->IsWaiting() && !ends_after_request_) return SetState(State::kWaiting);
+  parser_->EndWait();
 }
 
 void Connection::OnResponse(http::Response response) {
+  if (state_ == State::kWaiting) {
+    SetState(State::kAnswering);
+    // The wait is not charged to the client.
+    request_deadline_ = loop_.clock().now() + loop_.timeouts().request;
+  }
   if (state_ != State::kAnswering) return;
   QueueResponse(std::move(response), parser_->CanKeepAlive());
   if (Flush()) Continue();
@@ -536,7 +550,8 @@ void Connection::Linger() {
 
 void Connection::CheckDeadlines(Instant now) {
   if (state_ == State::kClosed) return;
-  const bool is_blocked = send_waits_ || is_paused_ || state_ == State::kAnswering;
+  const bool is_blocked = send_waits_ || is_paused_ || state_ == State::kAnswering ||
+                          (state_ == State::kWaiting && !input_waits_);
   if (is_blocked) {
     kernel_bytes_ = BytesInKernel(socket_.native_handle());
     if (!Settle()) return;
@@ -544,7 +559,7 @@ void Connection::CheckDeadlines(Instant now) {
     kernel_bytes_ = 0;
     Settle();
   }
-  const Instant request_deadline = state_ == State::kIdle ? kNever : request_deadline_;
+  const Instant request_deadline = IsIdle() ? kNever : request_deadline_;
   const Instant send_deadline = send_waits_ ? send_deadline_ : kNever;
   if (now < std::min({state_deadline_, request_deadline, send_deadline})) return;
   if (state_ == State::kNew && !turned_away_) return SetState(State::kIdle);
@@ -556,6 +571,7 @@ void Connection::CheckDeadlines(Instant now) {
 
 void Connection::EndAfterRequest() {
   ends_after_request_ = true;
+  if (state_ == State::kWaiting) return parser_->EndWait();
   // A request that has arrived is read and answered, even if the loop has not read it yet.
   if (IsBetweenRequests() && !HasUnreadInput()) Close();
 }
@@ -572,6 +588,7 @@ void Connection::Close() {
     tls_->SendCloseNotify();
   SetState(State::kClosed);
   Settle();
+  if (parser_) parser_->EndWait();
   parser_.reset();
   // The rest of the body is not needed any more.
   output_.DropBody();

@@ -29,6 +29,10 @@ class EventLoop;
 //
 //   new -> head -> body -> answering -> idle -> head ...
 //
+// "waiting" is between answering and idle, for a request that waits for its client's next version.
+// Nothing but the end of the connection is expected then, and it makes room for others as an idle
+// one does.
+//
 // With TLS, "new -> handshake -> new" precedes that. A client that has sent nothing has no TLS
 // session yet.
 //
@@ -76,7 +80,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Whether the connection waits for its client to send more or to read.
   bool WaitsForClient() const;
-  bool IsIdle() const { return state_ == State::kIdle; }
+  // Whether it may be closed for others.
+  bool IsIdle() const { return state_ == State::kIdle || state_ == State::kWaiting; }
+  bool IsWaiting() const { return state_ == State::kWaiting; }
   // The time of the last activity.
   Instant touched_at() const { return touched_at_; }
 
@@ -102,6 +108,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     kHead,
     kBody,
     kAnswering,
+    kWaiting,
     kSending,
     kLingering,
     kClosed
@@ -190,7 +197,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Instant touched_at_;
   int64_t kernel_bytes_ = 0;  // at the last look, while it waits
   Instant state_deadline_;    // of the state's wait
-  Instant request_deadline_;  // of the whole request, except while kIdle
+  Instant request_deadline_;  // of the whole request, except while it is idle
   Instant send_deadline_;     // of the next progress in sending, while send_waits_
 
   const std::optional<access::Network> peer_network_;   // nullopt: it has no share of its own

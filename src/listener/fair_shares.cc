@@ -30,15 +30,20 @@ FairShares::FairShares(boost::asio::io_context& io_context, LoopClock& clock,
 
 // The nodes in lists live as long as their connection, so that moving it allocates no memory.
 
+std::list<Connection*>& FairShares::IdleListOf(const Connection& connection) {
+  return connection.IsWaiting() ? waiting_ : idle_;
+}
+
 void FairShares::EnterIdle(Connection& connection) {
-  idle_.splice(idle_.end(), connection.place().idle_node);
+  std::list<Connection*>& idle = IdleListOf(connection);
+  idle.splice(idle.end(), connection.place().idle_node);
   idle_count_.fetch_add(1, std::memory_order_relaxed);
   AddressGroup& group = *connection.place().group;
   group.idle.splice(group.idle.end(), group.active, connection.place().in_group);
 }
 
 void FairShares::LeaveIdle(Connection& connection) {
-  connection.place().idle_node.splice(connection.place().idle_node.end(), idle_,
+  connection.place().idle_node.splice(connection.place().idle_node.end(), IdleListOf(connection),
                                       connection.place().in_idle);
   idle_count_.fetch_sub(1, std::memory_order_relaxed);
   AddressGroup& group = *connection.place().group;
@@ -94,8 +99,8 @@ bool FairShares::MakeRoom(const Accepted& accepted) {
     // The address with the most connections must not push out others.
     if (accepted.top_address == accepted.network) return false;
   }
-  return CloseLongestIdle(
-      idle_, accepted.network ? connection_count_.ConnectionsOf(*accepted.network) : 0);
+  const int64_t own = accepted.network ? connection_count_.ConnectionsOf(*accepted.network) : 0;
+  return CloseLongestIdle(idle_, own) || CloseLongestIdle(waiting_, own);
 }
 
 bool FairShares::CloseLongestIdle(const std::list<Connection*>& idle, int64_t connections_min) {
@@ -109,7 +114,7 @@ bool FairShares::CloseLongestIdle(const std::list<Connection*>& idle, int64_t co
       continue;
     }
     if (++candidates > kCandidatesMax) return false;
-    if (candidate->HasUnreadInput()) continue;
+    if (!candidate->IsWaiting() && candidate->HasUnreadInput()) continue;
     const std::shared_ptr<Connection> connection = candidate->shared_from_this();
     connection->Close();
     return true;

@@ -67,6 +67,7 @@ class FairShares {
   void RemoveUnusedGroups();
 
  private:
+  std::list<Connection*>& IdleListOf(const Connection& connection);
   // Skips connections whose next request has already arrived.
   bool CloseLongestIdle(const std::list<Connection*>& idle, int64_t connections_min);
   bool CloseStalest(const AddressGroup& group);
@@ -84,7 +85,10 @@ class FairShares {
   std::vector<FairShares*> siblings_;
 
   absl::flat_hash_map<access::Network, std::unique_ptr<AddressGroup>> groups_;
-  std::list<Connection*> idle_;  // the longest idle first
+  // The longest idle first. Those whose requests wait are closed only when there are no others,
+  // because their clients would lose something.
+  std::list<Connection*> idle_;
+  std::list<Connection*> waiting_;
   std::atomic<int64_t> idle_count_{0};
   size_t connections_ = 0;
   std::list<AddressGroup*> ring_;  // of groups with connections that wait for a turn

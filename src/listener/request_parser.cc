@@ -230,8 +230,13 @@ void RequestParser::on_header_impl(error_code& error) {
   if (trusted_proxies_ != nullptr) {
     source_ = trusted_proxies_->SourceOf(peer_, http::ForwardedFieldsOf(scratch_.headers));
   }
-  std::variant<http::Response, http::PendingRequest> decision = handler_.StartRequest(
-      {method, target, scratch_.headers, peer_, trusted_proxies_ != nullptr ? &source_ : nullptr});
+  std::variant<http::Response, http::PendingRequest> decision =
+      handler_.StartRequest({.method = method,
+                             .target = target,
+                             .headers = scratch_.headers,
+                             .peer = peer_,
+                             .source = trusted_proxies_ != nullptr ? &source_ : nullptr,
+                             .may_wait = true});
   if (auto* request = std::get_if<http::PendingRequest>(&decision)) {
     request_ = std::move(*request);
     return;

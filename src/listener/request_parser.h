@@ -68,6 +68,12 @@ class RequestParser final : private HeadParser {
   // Once Ready(): executes the request, unless it is already answered. As PendingRequest's.
   std::optional<http::Response> Finish(http::ResponseCallback done);
 
+  // After Finish(), as PendingRequest's.
+  bool IsWaiting() const { return request_ && request_->IsWaiting(); }
+  void EndWait() {
+    if (request_) request_->EndWait();
+  }
+
   // Whether the connection can continue after the response: the client wants it, and every byte of
   // the request was received.
   bool CanKeepAlive() const { return stage_ == Stage::kDone && !end_is_unknown_ && keep_alive(); }

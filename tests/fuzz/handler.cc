@@ -248,7 +248,7 @@ class Session {
   http::SyncHandler sync_{service_, access_,
                           http::SyncHandlerOptions{.body_bytes_max = kBodyBytesMax,
                                                    .bodies_in_flight_bytes_max = 4 * kBodyBytesMax},
-                          base::Logger()};
+                          clock_, base::Logger()};
   http::Router handler_{"", access_, sync_};
   std::map<Uuid, Client> clients_;
   std::vector<std::string> acknowledged_;  // version IDs, in their order

@@ -52,6 +52,7 @@ inline std::map<std::string, std::string> OptionValues(const Options& options) {
       {"body-timeout", absl::StrCat(options.body_timeout_ms)},
       {"request-timeout", absl::StrCat(options.request_timeout_ms)},
       {"transfer-bytes-per-second-min", absl::StrCat(options.transfer_bytes_per_second_min)},
+      {"version-wait-max", absl::StrCat(options.version_wait_max_ms)},
       {"disk-wait-max", absl::StrCat(options.disk_wait_max_ms)},
       {"shutdown-timeout", absl::StrCat(options.shutdown_timeout_ms)},
       {"tls-cert", options.tls_certificate},

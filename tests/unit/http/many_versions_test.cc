@@ -49,7 +49,7 @@ class ManyVersionsTest : public testing::Test {
   access::AccessControl access_{table_, access::AccessPolicy(), clock_, clock_};
   SyncHandler sync_{service_, access_,
                     SyncHandlerOptions{.body_bytes_max = 1000, .bodies_in_flight_bytes_max = 1300},
-                    base::Logger()};
+                    clock_, base::Logger()};
   Router handler_{"", access_, sync_};
 };
 

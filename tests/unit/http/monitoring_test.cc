@@ -206,7 +206,13 @@ class InstrumentedHandlerTest : public testing::Test {
   access::AccessTable access_table_;
   access::AccessControl access_{access_table_, *access::AccessPolicy::From(Options()), clock_,
                                 clock_};
-  SyncHandler sync_{service_, access_, {1000, 100'000, CountRefusals(registry_)}, base::Logger()};
+  SyncHandler sync_{service_,
+                    access_,
+                    {.body_bytes_max = 1000,
+                     .bodies_in_flight_bytes_max = 100'000,
+                     .refusal_observer = CountRefusals(registry_)},
+                    clock_,
+                    base::Logger()};
   access::TopTalkers top_talkers_{clock_};
   RequestInstruments instruments_{registry_, top_talkers_};
   InstrumentedHandler instrumented_{sync_, instruments_};

@@ -45,7 +45,7 @@ class SyncHandlerTest : public testing::Test {
  protected:
   SyncHandlerTest() : SyncHandlerTest(SyncHandlerOptions{1000, 100'000}) {}
   explicit SyncHandlerTest(const SyncHandlerOptions& options)
-      : sync_(service_, access_, options,
+      : sync_(service_, access_, options, clock_,
               base::Logger(
                   [this](const LogRecord& record) {
                     log_.emplace_back(record.level, ToText(record));
@@ -398,6 +398,7 @@ class GuardedHandlerTest : public testing::Test {
                       .bodies_in_flight_bytes_max = 100'000,
                       .refusal_observer =
                           [this](access::RefusalReason reason) { refused_.push_back(reason); }},
+                  clock_,
                   base::Logger([this](const LogRecord& record) { log_.push_back(ToText(record)); },
                                LogLevel::kDebug, &NameInTest));
     handler_.emplace("", *access_, *sync_);
