@@ -975,8 +975,9 @@ typedef struct tcsync_remote_options {
  * path; the same URL that replicas are configured with. Does not connect. The environment and `ca_file`
  * are read now.
  *
- * `key` may be NULL: then only tcsync_remote_probe works. `client_id` may be NULL as well, with a
- * NULL key: then the probe tells only whether there is a sync server.
+ * `key` may be NULL: then only tcsync_remote_probe and tcsync_remote_await_version work. `client_id`
+ * may be NULL as well, with a NULL key: then only the probe works, and tells whether there is a sync
+ * server.
  * Threads: any; no other thread may change the environment meanwhile.
  * Ownership: borrows url, client_id and options (NULL: all defaults) for the call, and key until
  *   tcsync_remote_free; *remote is the caller's, for tcsync_remote_free.
@@ -1069,7 +1070,10 @@ enum {
    * versions after the parent first, then try again. */
   TCSYNC_OUTCOME_CONFLICT = 5,
   /* There is no snapshot. */
-  TCSYNC_OUTCOME_NO_SNAPSHOT = 6
+  TCSYNC_OUTCOME_NO_SNAPSHOT = 6,
+  /* There is no version after the parent, and the server answered at once, because it does not let
+   * requests wait: ask it now and then. */
+  TCSYNC_OUTCOME_NO_WAITS = 7
 };
 
 /* How much the server wants a snapshot. */
@@ -1093,6 +1097,22 @@ TCSYNC_API tcsync_code tcsync_remote_get_child_version(tcsync_remote *remote,
                                                        int32_t *outcome, tcsync_uuid *version_id,
                                                        tcsync_bytes **plaintext,
                                                        tcsync_error **error);
+
+/* Waits until the server has a version after `parent_version_id`, without downloading it: for a program
+ * that syncs when another computer has sent something. `wait_seconds` is from 0, which only looks, to
+ * 3600, beside the remote's timeout_ms; proxies on the way may end a wait of more than 50 seconds.
+ * *outcome is TCSYNC_OUTCOME_FOUND, with the version in *version_id; _UP_TO_DATE, after the wait or
+ * earlier, because a server may end it at any time, also by closing the connection
+ * (TCSYNC_REMOTE_NETWORK_FAILED): ask again, but after an early end not at once; _NO_WAITS, from a server without this extension of the protocol (docs/protocol.md, "Waiting for the
+ * next version"); or _GONE. Needs no key.
+ * Threads: one; tcsync_remote_cancel ends it from any other.
+ * Ownership: borrows parent_version_id for the call.
+ * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a
+ *   wait out of range, or a remote without a client ID. */
+TCSYNC_API tcsync_code tcsync_remote_await_version(tcsync_remote *remote,
+                                                   const char *parent_version_id,
+                                                   int64_t wait_seconds, int32_t *outcome,
+                                                   tcsync_uuid *version_id, tcsync_error **error);
 
 /* Seals a history segment and adds it after `parent_version_id`, which is the nil UUID for the first
  * version of a client. *outcome is TCSYNC_OUTCOME_ADDED or _CONFLICT. After TCSYNC_INVALID_ARGUMENT and
@@ -1540,6 +1560,7 @@ TCSYNC_CHECKED(tcsync_unseal, (1, 2, 5));
 TCSYNC_CHECKED(tcsync_remote_open, (1, 5));
 TCSYNC_CHECKED(tcsync_remote_probe, (1, 2));
 TCSYNC_CHECKED(tcsync_remote_get_child_version, (1, 2, 3, 4, 5));
+TCSYNC_CHECKED(tcsync_remote_await_version, (1, 2, 4, 5));
 TCSYNC_CHECKED(tcsync_remote_add_version, (1, 2, 5, 6, 7));
 TCSYNC_CHECKED(tcsync_remote_get_snapshot, (1, 2, 3, 4));
 TCSYNC_CHECKED(tcsync_remote_add_snapshot, (1, 2));

@@ -113,6 +113,20 @@ int32_t UrgencyOf(RequestedSnapshot requested) {
   return TCSYNC_SNAPSHOT_URGENCY_NONE;
 }
 
+int32_t OutcomeOf(AwaitedVersion::Outcome outcome) {
+  switch (outcome) {
+    case AwaitedVersion::Outcome::kFound:
+      return TCSYNC_OUTCOME_FOUND;
+    case AwaitedVersion::Outcome::kUpToDate:
+      return TCSYNC_OUTCOME_UP_TO_DATE;
+    case AwaitedVersion::Outcome::kGone:
+      return TCSYNC_OUTCOME_GONE;
+    case AwaitedVersion::Outcome::kNoWaits:
+      break;
+  }
+  return TCSYNC_OUTCOME_NO_WAITS;
+}
+
 // The outputs of a call that found something: all of them, or none when memory runs out.
 void SetFound(const Uuid& found_id, const SecretString& found, int32_t* outcome,
               tcsync_uuid* version_id, tcsync_bytes** plaintext) {
@@ -286,6 +300,27 @@ tcsync_code tcsync_remote_get_child_version(tcsync_remote* remote, const char* p
         break;
     }
     SetFound(child.version_id, child.history_segment, outcome, version_id, plaintext);
+    return {};
+  });
+}
+
+tcsync_code tcsync_remote_await_version(tcsync_remote* remote, const char* parent_version_id,
+                                        int64_t wait_seconds, int32_t* outcome,
+                                        tcsync_uuid* version_id, tcsync_error** error) {
+  ClearOutput(outcome);
+  ClearOutput(version_id);
+  return Guard(error, [&]() -> Result {
+    if (Result result = Needed(remote, "remote"); !result.ok()) return result;
+    if (parent_version_id == nullptr) return NullArgument("parent_version_id");
+    if (outcome == nullptr) return NullArgument("outcome");
+    if (version_id == nullptr) return NullArgument("version_id");
+    const std::optional<Uuid> parent = Uuid::Parse(parent_version_id);
+    if (!parent) return tcsync::capi::InvalidVersionId(parent_version_id);
+    auto result = remote->server->AwaitVersion(*parent, wait_seconds);
+    if (auto* const fault = std::get_if<RemoteError>(&result)) return FromRemote(std::move(*fault));
+    const auto& awaited = std::get<tcsync::AwaitedVersion>(result);
+    *outcome = tcsync::capi::OutcomeOf(awaited.outcome);
+    if (*outcome == TCSYNC_OUTCOME_FOUND) SetText(version_id, awaited.version_id.ToString());
     return {};
   });
 }

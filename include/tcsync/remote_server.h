@@ -108,6 +108,17 @@ struct ChildVersions {
   std::vector<Found> versions;
 };
 
+struct AwaitedVersion {
+  enum class Outcome {
+    kFound,
+    kUpToDate,  // still nothing after the parent
+    kGone,      // the parent is not in the server's history
+    kNoWaits,   // nothing after the parent, and this server does not let requests wait
+  };
+  Outcome outcome;
+  Uuid version_id;  // if found: of the version after the parent
+};
+
 enum class RequestedSnapshot { kNone, kLow, kHigh };
 
 struct AddedVersion {
@@ -145,7 +156,7 @@ class RemoteServer {
   // base path. Does not connect; reads the environment and the certificate authorities.
   //
   // Without `client_id`, Probe tells only whether there is a sync server. `key` is borrowed for the
-  // life of the object; without one, only Probe may be called.
+  // life of the object; without one, only Probe and, with a client ID, AwaitVersion may be called.
   static RemoteResult<std::unique_ptr<RemoteServer>> Open(absl::string_view url,
                                                           std::optional<Uuid> client_id,
                                                           const SealingKey* key,
@@ -178,6 +189,14 @@ class RemoteServer {
   // If the connection breaks off or the time ends within the answer, those that have come whole are
   // the result, and so are those before one that does not unseal. Continue after the last.
   RemoteResult<ChildVersions> GetChildVersions(const Uuid& parent_version_id);
+
+  // Waits until the server has a version after the parent, for up to `wait_seconds` (from 0, which
+  // only looks, to 3,600), and does not download it. The server may end the wait at any time, also
+  // by closing the connection (kNetworkFailed): ask again, but after an early end not at once.
+  // Servers without this extension of the protocol (docs/protocol.md, "Waiting for the next
+  // version") answer at once, and are to be asked now and then. The wait comes on top of
+  // options.timeout_ms. Needs no key.
+  RemoteResult<AwaitedVersion> AwaitVersion(const Uuid& parent_version_id, int64_t wait_seconds);
 
   // After an error it is unknown whether the version was added, unless the fault says so.
   RemoteResult<AddedVersion> AddVersion(const Uuid& parent_version_id,

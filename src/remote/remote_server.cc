@@ -113,7 +113,8 @@ class RemoteServer::Session {
   // Begins a call: its requests share its time, and no other call may run meanwhile.
   class Call {
    public:
-    explicit Call(Session& session) : session_(session), error_(session.BeginCall()) {}
+    explicit Call(Session& session, std::chrono::seconds wait = std::chrono::seconds(0))
+        : session_(session), error_(session.BeginCall(wait)) {}
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
     ~Call() {
@@ -155,13 +156,19 @@ class RemoteServer::Session {
   // get-child-version, accepting many versions or one. The description is for messages.
   RemoteResult<Answer> GetChild(const Uuid& parent_version_id, bool accepts_many,
                                 std::string& description);
+  // The same, without the version, from a server that may let the request wait.
+  RemoteResult<Answer> AwaitChild(const Uuid& parent_version_id, int64_t wait_seconds,
+                                  std::string& description);
   // `stored` completes "whether ... is unknown".
   RemoteResult<Answer> Post(absl::string_view path, const char* content_type,
                             absl::string_view body, absl::string_view stored);
 
  private:
-  std::optional<RemoteError> BeginCall();
+  // `wait`: the time that the server may take beside the call's.
+  std::optional<RemoteError> BeginCall(std::chrono::seconds wait);
   void TakeOver();
+  OutgoingRequest ChildRequest(const Uuid& parent_version_id, std::string& description) const;
+  RemoteResult<Answer> SendForChild(const OutgoingRequest& request, const std::string& description);
   RemoteResult<Answer> Send(const OutgoingRequest& request);
 
   const std::optional<Uuid> client_id_;
@@ -187,7 +194,7 @@ void RemoteServer::Session::TakeOver() {
   process_ = base::ProcessMark::Current();
 }
 
-std::optional<RemoteError> RemoteServer::Session::BeginCall() try {
+std::optional<RemoteError> RemoteServer::Session::BeginCall(std::chrono::seconds wait) try {
   if (process_.IsOfAnotherProcess()) TakeOver();
   if (cancellation_.is_requested()) {
     return Fault(RemoteFault::kCancelled,
@@ -200,9 +207,10 @@ std::optional<RemoteError> RemoteServer::Session::BeginCall() try {
         "a remote for each thread");
   }
   const auto now = std::chrono::steady_clock::now();
-  deadlines_.done = now + std::chrono::milliseconds(options_.timeout_ms);
+  const auto done = now + std::chrono::milliseconds(options_.timeout_ms);
   deadlines_.connected =
-      std::min(now + std::chrono::milliseconds(options_.connect_timeout_ms), deadlines_.done);
+      std::min(now + std::chrono::milliseconds(options_.connect_timeout_ms), done);
+  deadlines_.done = done + wait;
   was_sent_ = false;
   return std::nullopt;
 } catch (const std::system_error& exception) {
@@ -260,15 +268,20 @@ RemoteResult<Answer> RemoteServer::Session::Send(const OutgoingRequest& request)
       }
     }
     was_sent_ = true;
+    const auto sent_at = std::chrono::steady_clock::now();
     RemoteResult<Answer> answer =
         connection->Exchange(request, deadlines_, options_.response_bytes_max);
     if (std::holds_alternative<Answer>(answer)) {
-      connection_ = std::move(connection);
+      // Otherwise it would hold a place at the server, with the rest of a body that nobody reads.
+      if (connection->IsReusable()) connection_ = std::move(connection);
       return answer;
     }
     // The server closed an idle connection while the request was on its way. A request that changes
-    // nothing there can be repeated.
-    if (!is_reused || !connection->was_closed_early() || request.method != "GET") return answer;
+    // nothing there can be repeated. A later end is another's: of a request that waits, for one.
+    const bool was_idle_end = is_reused && connection->was_closed_early() &&
+                              std::chrono::steady_clock::now() - sent_at <
+                                  std::chrono::milliseconds(base::kRemoteIdleEndMsMax);
+    if (!was_idle_end || request.method != "GET") return answer;
     is_reused = false;
   }
 } catch (const std::system_error& exception) {
@@ -288,8 +301,8 @@ RemoteResult<Answer> RemoteServer::Session::Get(absl::string_view path,
   return Send(request);
 }
 
-RemoteResult<Answer> RemoteServer::Session::GetChild(const Uuid& parent_version_id,
-                                                     bool accepts_many, std::string& description) {
+OutgoingRequest RemoteServer::Session::ChildRequest(const Uuid& parent_version_id,
+                                                    std::string& description) const {
   const std::string path =
       absl::StrCat(kClientPath, "get-child-version/", parent_version_id.ToString());
   description = Describe("GET", path);
@@ -297,10 +310,32 @@ RemoteResult<Answer> RemoteServer::Session::GetChild(const Uuid& parent_version_
   request.method = "GET";
   request.path = absl::StrCat(destination_.server.base_path, path);
   request.headers.emplace_back("X-Client-Id", client_id_->ToString());
+  return request;
+}
+
+RemoteResult<Answer> RemoteServer::Session::GetChild(const Uuid& parent_version_id,
+                                                     bool accepts_many, std::string& description) {
+  OutgoingRequest request = ChildRequest(parent_version_id, description);
   if (accepts_many && options_.response_bytes_max >= base::kVersionsAnswerBytesMax) {
     request.headers.emplace_back("Accept", AcceptManyVersions());
     request.accepts_beginning = true;
   }
+  return SendForChild(request, description);
+}
+
+RemoteResult<Answer> RemoteServer::Session::AwaitChild(const Uuid& parent_version_id,
+                                                       int64_t wait_seconds,
+                                                       std::string& description) {
+  OutgoingRequest request = ChildRequest(parent_version_id, description);
+  request.wanted = WantedBody::kNone;
+  if (wait_seconds > 0) {
+    request.headers.emplace_back("Prefer", absl::StrCat("wait=", wait_seconds, ", return=minimal"));
+  }
+  return SendForChild(request, description);
+}
+
+RemoteResult<Answer> RemoteServer::Session::SendForChild(const OutgoingRequest& request,
+                                                         const std::string& description) {
   RemoteResult<Answer> result = Send(request);
   const auto* const answer = std::get_if<Answer>(&result);
   if (answer == nullptr || answer->status == 200 || answer->status == 404 ||
@@ -470,6 +505,34 @@ RemoteResult<ChildVersions> RemoteServer::GetChildVersions(const Uuid& parent_ve
   if (auto* const error = std::get_if<RemoteError>(&read)) return std::move(*error);
   return ChildVersions{OutcomeOf(answer),
                        std::get<std::vector<ChildVersions::Found>>(std::move(read))};
+}
+
+RemoteResult<AwaitedVersion> RemoteServer::AwaitVersion(const Uuid& parent_version_id,
+                                                        int64_t wait_seconds) {
+  using Outcome = AwaitedVersion::Outcome;
+  if (!session_->client_id()) {
+    return Fault(RemoteFault::kInvalidArgument, "the remote was opened without a client ID");
+  }
+  if (wait_seconds < 0 || wait_seconds > base::kRemoteWaitSecondsMax) {
+    return Fault(RemoteFault::kInvalidArgument,
+                 absl::StrCat("the wait is ", wait_seconds, " seconds, not from 0 to ",
+                              base::kRemoteWaitSecondsMax));
+  }
+  const Session::Call call(*session_, std::chrono::seconds(wait_seconds));
+  if (call.error()) return *call.error();
+  std::string request;
+  RemoteResult<Answer> result = session_->AwaitChild(parent_version_id, wait_seconds, request);
+  if (auto* const error = std::get_if<RemoteError>(&result)) return std::move(*error);
+  const Answer& answer = std::get<Answer>(result);
+  if (answer.status == 410) return AwaitedVersion{Outcome::kGone, Uuid()};
+  if (answer.status == 404) {
+    const bool waits =
+        wait_seconds == 0 || absl::StrContains(answer.Header("Preference-Applied"), "wait=");
+    return AwaitedVersion{waits ? Outcome::kUpToDate : Outcome::kNoWaits, Uuid()};
+  }
+  RemoteResult<Uuid> version_id = UuidHeader(answer, "X-Version-Id", request);
+  if (auto* const error = std::get_if<RemoteError>(&version_id)) return std::move(*error);
+  return AwaitedVersion{Outcome::kFound, std::get<Uuid>(version_id)};
 }
 
 RemoteResult<AddedVersion> RemoteServer::AddVersion(const Uuid& parent_version_id,

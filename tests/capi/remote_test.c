@@ -96,6 +96,15 @@ static void two_replicas_exchange_versions(void) {
   CHECK_INT(outcome, TCSYNC_OUTCOME_GONE);
   CHECK_TEXT(version_id.text, "");
   CHECK(plaintext == NULL);
+
+  CHECK_OK(tcsync_remote_await_version(one, first.text, 50, &outcome, &version_id, &error));
+  CHECK_INT(outcome, TCSYNC_OUTCOME_FOUND);
+  CHECK_TEXT(version_id.text, second.text);
+  CHECK_OK(tcsync_remote_await_version(one, second.text, 1, &outcome, &version_id, &error));
+  CHECK_INT(outcome, TCSYNC_OUTCOME_UP_TO_DATE);
+  CHECK_TEXT(version_id.text, "");
+  CHECK_OK(tcsync_remote_await_version(one, CLIENT_B, 50, &outcome, &version_id, &error));
+  CHECK_INT(outcome, TCSYNC_OUTCOME_GONE);
   tcsync_remote_free(one);
   tcsync_remote_free(other);
   stop_server(&started);
@@ -253,6 +262,16 @@ static void calls_check_their_arguments(void) {
   CHECK_FAILS(GET_CHILD(without_key, NIL_VERSION, &outcome, &id, &bytes), TCSYNC_INVALID_ARGUMENT,
               "without a key");
 #undef GET_CHILD
+
+#define AWAIT(r, parent, wait, o, v) tcsync_remote_await_version(r, parent, wait, o, v, &error)
+  CHECK_FAILS(AWAIT(NULL, NIL_VERSION, 1, &outcome, &id), TCSYNC_NULL_ARGUMENT, "remote");
+  CHECK_FAILS(AWAIT(remote, NULL, 1, &outcome, &id), TCSYNC_NULL_ARGUMENT, "parent");
+  CHECK_FAILS(AWAIT(remote, NIL_VERSION, 1, NULL, &id), TCSYNC_NULL_ARGUMENT, "outcome");
+  CHECK_FAILS(AWAIT(remote, NIL_VERSION, 1, &outcome, NULL), TCSYNC_NULL_ARGUMENT, "version_id");
+  CHECK_FAILS(AWAIT(remote, "abc", 1, &outcome, &id), TCSYNC_INVALID_UUID, "'abc'");
+  CHECK_FAILS(AWAIT(remote, NIL_VERSION, -1, &outcome, &id), TCSYNC_INVALID_ARGUMENT, "-1");
+  CHECK_FAILS(AWAIT(remote, NIL_VERSION, 3601, &outcome, &id), TCSYNC_INVALID_ARGUMENT, "3600");
+#undef AWAIT
 
 #define ADD(r, parent, p, size, o, v, u) \
   tcsync_remote_add_version(r, parent, p, size, o, v, u, &error)

@@ -16,6 +16,7 @@ from tcsync import (
     CallCancelledError,
     Conflict,
     Credentials,
+    NewVersion,
     RemoteError,
     RemoteServer,
     TcsyncError,
@@ -40,6 +41,7 @@ class TestAsyncio:
                 assert isinstance(added, VersionAdded)
                 assert await remote.add_version(NIL_VERSION, SEGMENT) == Conflict(added.version_id)
                 assert await remote.get_child_version(NIL_VERSION) == Version(added.version_id, NIL_VERSION, SEGMENT)
+                assert await remote.await_version(NIL_VERSION, 50) == NewVersion(added.version_id)
                 assert await remote.get_snapshot() is None
                 await remote.add_snapshot(added.version_id, b"state")
                 assert (await remote.get_snapshot()).plaintext == b"state"

@@ -35,6 +35,7 @@ class TestCtrlC:
         [
             ("silent", "get_snapshot", ()),
             ("silent", "get_child_version", (NIL_VERSION,)),
+            ("silent", "await_version", (NIL_VERSION, 3600)),
             ("silent", "add_version", (NIL_VERSION, SEGMENT)),
             ("silent", "add_snapshot", (NIL_VERSION, SEGMENT)),
             ("body", "get_snapshot", ()),

@@ -14,6 +14,7 @@ from tcsync import (
     Conflict,
     Credentials,
     Gone,
+    NewVersion,
     ProbeKind,
     RemoteError,
     RemoteFault,
@@ -27,6 +28,7 @@ from tcsync import (
     UpToDate,
     Version,
     VersionAdded,
+    VersionWatch,
     probe_server,
 )
 
@@ -86,6 +88,28 @@ class TestOutcomes:
         assert remote.get_child_version(added.version_id) == UpToDate()
         assert remote.add_version(NIL_VERSION, SEGMENT) == Conflict(added.version_id)
         assert remote.get_child_version(uuid4()) == Gone()
+
+    def test_a_wait_ends_with_the_next_version(self, remote, credentials):
+        """If this fails, a change does not reach a program that waits for it, or it needs the secret for that."""
+        first = remote.add_version(NIL_VERSION, SEGMENT).version_id
+        with VersionWatch(credentials.url, credentials.client_id, proxy="") as watch:
+            assert watch.await_version(NIL_VERSION, 50) == NewVersion(first)
+            assert watch.await_version(first, 0) == UpToDate()
+            assert watch.await_version(first, 1) == UpToDate()
+            assert watch.await_version(uuid4(), 50) == Gone()
+            outcomes = []
+            waiting = threading.Thread(target=lambda: outcomes.append(watch.await_version(first, 50)))
+            waiting.start()
+            second = remote.add_version(first, SEGMENT).version_id
+            waiting.join()
+            assert outcomes == [NewVersion(second)]
+        assert remote.await_version(first, 50) == NewVersion(second)
+
+    @pytest.mark.parametrize("wait_s", [-1, 3601, 2**64, 2**64 + 1])
+    def test_a_wait_has_bounds(self, remote, wait_s):
+        """If this fails, a mistake in a program waits for ever, or not at all."""
+        with pytest.raises(TcsyncError, match=str(wait_s)):
+            remote.await_version(NIL_VERSION, wait_s)
 
     def test_snapshots_are_stored_and_returned(self, remote):
         """If this fails, a program cannot start from a snapshot, or a log shows a user's tasks."""

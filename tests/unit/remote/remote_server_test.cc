@@ -6,13 +6,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/limits.h"
 #include "base/version.h"
 #include "remote_calls.h"
 #include "scripted_server.h"
@@ -419,6 +424,118 @@ TEST(RemoteServerTest, InvalidOptionsAreRefused) {
   EXPECT_EQ(
       ErrorOf(RemoteServer::Open("http://host", std::nullopt, &TestKey(), TestOptions())).fault,
       RemoteFault::kInvalidArgument);
+}
+
+// If these fail, a program that syncs by itself asks far too often, or misses what it waits for.
+class AwaitVersionTest : public testing::Test {
+ protected:
+  static RemoteResult<AwaitedVersion> Await(const std::string& answer, int64_t wait_seconds = 5) {
+    RecordingServer server(answer);
+    const auto remote = OpenRemote(server.url());
+    return remote->AwaitVersion(TestVersion(), wait_seconds);
+  }
+};
+
+TEST_F(AwaitVersionTest, AsksAsTheExtensionSaysAndNeedsNoKey) {
+  RecordingServer server(HttpAnswer("404 Not Found\r\nPreference-Applied: wait=5"));
+  auto opened = RemoteServer::Open(server.url(), TestClientId(), nullptr, TestOptions());
+  const auto& remote = std::get<std::unique_ptr<RemoteServer>>(opened);
+  for (const int64_t wait : {5, 0}) {
+    EXPECT_EQ(Value(remote->AwaitVersion(TestVersion(), wait)).outcome,
+              AwaitedVersion::Outcome::kUpToDate);
+  }
+  const std::vector<std::string> requests = server.requests();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_THAT(requests[0],
+              AllOf(StartsWith(absl::StrCat("GET /v1/client/get-child-version/",
+                                            TestVersion().ToString(), " HTTP/1.1\r\n")),
+                    HasSubstr(absl::StrCat("X-Client-Id: ", TestClientId().ToString(), "\r\n")),
+                    HasSubstr("Prefer: wait=5, return=minimal\r\n")));
+  EXPECT_THAT(requests[1], Not(HasSubstr("Prefer")));
+  EXPECT_EQ(server.server().connections(), 1);
+}
+
+TEST_F(AwaitVersionTest, EachAnswerHasItsOutcome) {
+  const Uuid next = Uuid::Random();
+  const AwaitedVersion found =
+      Value(Await(HttpAnswer(SegmentHead(next, TestVersion()), "not sealed")));
+  EXPECT_EQ(found.outcome, AwaitedVersion::Outcome::kFound);
+  EXPECT_EQ(found.version_id, next);
+  EXPECT_EQ(Value(Await(HttpAnswer("410 Gone"))).outcome, AwaitedVersion::Outcome::kGone);
+  for (const char* head :
+       {"404 Not Found", "404 Not Found\r\nPreference-Applied: return=minimal"}) {
+    EXPECT_EQ(Value(Await(HttpAnswer(head))).outcome, AwaitedVersion::Outcome::kNoWaits);
+  }
+  EXPECT_EQ(Value(Await(HttpAnswer("404 Not Found"), 0)).outcome,
+            AwaitedVersion::Outcome::kUpToDate);
+  EXPECT_EQ(ErrorOf(Await(HttpAnswer("200 OK"))).fault, RemoteFault::kBrokenAnswer);
+  EXPECT_EQ(ErrorOf(Await(HttpAnswer("503 Service Unavailable"))).fault,
+            RemoteFault::kServerUnavailable);
+  EXPECT_EQ(ErrorOf(Await(HttpAnswer("403 Forbidden"))).fault, RemoteFault::kNotAllowed);
+  for (const int64_t wait : {int64_t{-1}, int64_t{3601}}) {
+    const RemoteError error = ErrorOf(Await(HttpAnswer("404 Not Found"), wait));
+    EXPECT_EQ(error.fault, RemoteFault::kInvalidArgument);
+    EXPECT_THAT(error.message, HasSubstr(absl::StrCat(wait)));
+  }
+  const auto anonymous = OpenRemote("http://127.0.0.1:1", TestOptions(), false);
+  EXPECT_EQ(ErrorOf(anonymous->AwaitVersion(TestVersion(), 1)).fault,
+            RemoteFault::kInvalidArgument);
+}
+
+// A 200 is not downloaded, however long it is, and the wait is beside the call's time.
+TEST_F(AwaitVersionTest, TheTimeOfTheWaitIsNotTheCalls) {
+  const Uuid next = Uuid::Random();
+  ScriptedServer server([&](Peer& peer) {
+    peer.ReadRequest();
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    peer.Write(absl::StrCat("HTTP/1.1 ", SegmentHead(next, TestVersion()),
+                            "\r\nContent-Length: 100000000\r\n\r\n"));
+    peer.WaitForClient();
+  });
+  RemoteServerOptions options = TestOptions();
+  options.connect_timeout_ms = options.timeout_ms = 200;
+  const auto remote = OpenRemote(server.url(), options);
+  EXPECT_EQ(Value(remote->AwaitVersion(TestVersion(), 5)).version_id, next);
+  EXPECT_EQ(ErrorOf(remote->AwaitVersion(TestVersion(), 0)).fault, RemoteFault::kTimedOut);
+}
+
+// If this fails, a body that nobody reads holds a place at the server, which then refuses the same
+// person's sync.
+TEST_F(AwaitVersionTest, AnUnreadBodyEndsTheConnection) {
+  std::atomic<bool> has_ended{false};
+  ScriptedServer server([&](Peer& peer) {
+    peer.ReadRequest();
+    peer.Write(absl::StrCat("HTTP/1.1 ", SegmentHead(Uuid::Random(), TestVersion()),
+                            "\r\nContent-Length: 100000000\r\n\r\nbeginning"));
+    peer.WaitForClient();
+    has_ended = true;
+  });
+  const auto remote = OpenRemote(server.url());
+  EXPECT_EQ(Value(remote->AwaitVersion(TestVersion(), 5)).outcome, AwaitedVersion::Outcome::kFound);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!has_ended && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_TRUE(has_ended) << "the connection stays open";
+}
+
+// If this fails, computers whose waits a busy server has ended come back at once, all together.
+TEST_F(AwaitVersionTest, AWaitThatTheServerHangsUpOnIsNotRepeated) {
+  std::atomic<int> requests{0};
+  ScriptedServer server([&](Peer& peer) {
+    while (!peer.ReadRequest().empty()) {
+      if (++requests == 2) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(base::kRemoteIdleEndMsMax + 100));
+        return;
+      }
+      peer.Write(HttpAnswer("404 Not Found\r\nPreference-Applied: wait=5"));
+    }
+  });
+  const auto remote = OpenRemote(server.url());
+  EXPECT_EQ(Value(remote->AwaitVersion(TestVersion(), 5)).outcome,
+            AwaitedVersion::Outcome::kUpToDate);
+  EXPECT_EQ(ErrorOf(remote->AwaitVersion(TestVersion(), 5)).fault, RemoteFault::kNetworkFailed);
+  EXPECT_EQ(requests, 2);
 }
 
 }  // namespace

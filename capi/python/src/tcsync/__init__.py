@@ -53,6 +53,8 @@ from .remote import (
     NIL_VERSION,
     Conflict,
     Gone,
+    NewVersion,
+    NoWaits,
     Probe,
     ProbeKind,
     RemoteServer,
@@ -61,6 +63,7 @@ from .remote import (
     UpToDate,
     Version,
     VersionAdded,
+    VersionWatch,
     probe_server,
 )
 from .replica import JoinReport, ProgressFunction, Replica, ReplicaState, SyncProgress, SyncReport
@@ -92,6 +95,8 @@ __all__ = [
     "LogFunction",
     "LogLevel",
     "LogRecord",
+    "NewVersion",
+    "NoWaits",
     "Operation",
     "OptionValue",
     "Options",
@@ -140,6 +145,7 @@ __all__ = [
     "UrlError",
     "Version",
     "VersionAdded",
+    "VersionWatch",
     "__version__",
     "decode_pairing_code",
     "edit_taskrc",

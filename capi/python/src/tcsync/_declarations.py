@@ -96,6 +96,7 @@ TCSYNC_OUTCOME_GONE = 3
 TCSYNC_OUTCOME_ADDED = 4
 TCSYNC_OUTCOME_CONFLICT = 5
 TCSYNC_OUTCOME_NO_SNAPSHOT = 6
+TCSYNC_OUTCOME_NO_WAITS = 7
 TCSYNC_SNAPSHOT_URGENCY_NONE = 0
 TCSYNC_SNAPSHOT_URGENCY_LOW = 1
 TCSYNC_SNAPSHOT_URGENCY_HIGH = 2
@@ -567,6 +568,8 @@ def declare(library: CDLL) -> None:
     library.tcsync_remote_probe.restype = c_int32
     library.tcsync_remote_get_child_version.argtypes = (POINTER(tcsync_remote), c_char_p, POINTER(c_int32), POINTER(tcsync_uuid), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_get_child_version.restype = c_int32
+    library.tcsync_remote_await_version.argtypes = (POINTER(tcsync_remote), c_char_p, c_int64, POINTER(c_int32), POINTER(tcsync_uuid), POINTER(POINTER(tcsync_error)),)
+    library.tcsync_remote_await_version.restype = c_int32
     library.tcsync_remote_add_version.argtypes = (POINTER(tcsync_remote), c_char_p, c_char_p, c_size_t, POINTER(c_int32), POINTER(tcsync_uuid), POINTER(c_int32), POINTER(POINTER(tcsync_error)),)
     library.tcsync_remote_add_version.restype = c_int32
     library.tcsync_remote_get_snapshot.argtypes = (POINTER(tcsync_remote), POINTER(c_int32), POINTER(tcsync_uuid), POINTER(POINTER(tcsync_bytes)), POINTER(POINTER(tcsync_error)),)

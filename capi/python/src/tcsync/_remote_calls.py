@@ -7,6 +7,7 @@ is requested, and reset, while the current call is known.
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 from collections.abc import Callable
 from ctypes import byref
@@ -28,6 +29,8 @@ R = TypeVar("R")
 
 #: The longest answer, in bytes.
 RESPONSE_BYTES_MAX = 100 * 1024 * 1024
+#: The longest wait for a version, in seconds.
+WAIT_S_MAX = 3600
 
 
 class RemoteHandle(TurnHandle[c.tcsync_remote]):
@@ -112,6 +115,22 @@ def get_child_version(remote: RemotePointer, parent_version_id: UUID) -> tuple[i
     """The outcome, and for TCSYNC_OUTCOME_FOUND the version's ID and plaintext."""
     parent = text(parent_version_id)
     return _fetch(lambda *out: library().tcsync_remote_get_child_version(remote, parent, *out))
+
+
+def await_version(remote: RemotePointer, parent_version_id: UUID, wait_s: int) -> tuple[int, UUID | None]:
+    """The outcome, and for TCSYNC_OUTCOME_FOUND the version's ID."""
+    wait_s = operator.index(wait_s)
+    # ctypes would cut a larger number.
+    if not 0 <= wait_s <= WAIT_S_MAX:
+        raise TcsyncError(f"wait_s is {wait_s}; it must be from 0 to {WAIT_S_MAX}, in seconds")
+    version_id = c.tcsync_uuid()
+    outcome = ctypes.c_int32()
+    error = ctypes.POINTER(c.tcsync_error)()
+    code = library().tcsync_remote_await_version(
+        remote, text(parent_version_id), wait_s, byref(outcome), byref(version_id), byref(error)
+    )
+    check(code, error)
+    return outcome.value, _uuid(version_id)
 
 
 def add_version(remote: RemotePointer, parent_version_id: UUID, plaintext: bytes) -> tuple[int, UUID | None, int]:

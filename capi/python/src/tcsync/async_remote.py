@@ -21,7 +21,18 @@ from . import _declarations as c
 from . import _remote_calls, remote
 from ._turns import Call
 from .errors import TcsyncError
-from .remote import Conflict, Gone, Probe, RemoteServer, Snapshot, UpToDate, Version, VersionAdded
+from .remote import (
+    Conflict,
+    Gone,
+    NewVersion,
+    NoWaits,
+    Probe,
+    RemoteServer,
+    Snapshot,
+    UpToDate,
+    Version,
+    VersionAdded,
+)
 
 if TYPE_CHECKING:
     from ._remote_calls import RemotePointer
@@ -83,6 +94,10 @@ class AsyncRemoteServer:
     async def get_child_version(self, parent_version_id: UUID) -> Version | UpToDate | Gone:
         """As RemoteServer.get_child_version."""
         return await self._made(lambda pointer: remote.get_child_version(pointer, parent_version_id))
+
+    async def await_version(self, parent_version_id: UUID, wait_s: int) -> NewVersion | UpToDate | Gone | NoWaits:
+        """As VersionWatch.await_version."""
+        return await self._made(lambda pointer: remote.await_version(pointer, parent_version_id, wait_s))
 
     async def add_version(self, parent_version_id: UUID, plaintext: bytes) -> VersionAdded | Conflict:
         """As RemoteServer.add_version."""

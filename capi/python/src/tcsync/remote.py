@@ -89,6 +89,18 @@ class Gone:
 
 
 @dataclass(frozen=True)
+class NewVersion:
+    """The server has a version after the parent; it was not downloaded."""
+
+    version_id: UUID
+
+
+@dataclass(frozen=True)
+class NoWaits:
+    """There is no later version, and the server answered at once, because it does not let requests wait."""
+
+
+@dataclass(frozen=True)
 class VersionAdded:
     version_id: UUID
     snapshot_urgency: SnapshotUrgency
@@ -180,6 +192,10 @@ class RemoteServer(_library.Closing):
         """The version after the parent. UnsealError when it does not open."""
         return self.handle.call(lambda remote: get_child_version(remote, parent_version_id))
 
+    def await_version(self, parent_version_id: UUID, wait_s: int) -> NewVersion | UpToDate | Gone | NoWaits:
+        """As VersionWatch.await_version."""
+        return self.handle.call(lambda remote: await_version(remote, parent_version_id, wait_s))
+
     def add_version(self, parent_version_id: UUID, plaintext: bytes) -> VersionAdded | Conflict:
         """Seals a history segment and adds it after the parent. After a RemoteError or a CallCancelledError the version
         may have been added, unless the message says otherwise."""
@@ -206,7 +222,44 @@ class RemoteServer(_library.Closing):
             self._own_key.close()
 
 
-# The calls of both classes, made with the C library's remote.
+class VersionWatch(_library.Closing):
+    """Waits for a client's next version, without its secret: for a program that runs a sync when another computer has
+    sent something. A context manager. Options, threads and Ctrl-C are as RemoteServer's.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        client_id: UUID,
+        *,
+        ca_file: str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
+        connect_timeout_s: float = 10.0,
+        timeout_s: float = 60.0,
+    ) -> None:
+        self.handle = _remote_calls.open_remote(
+            normalise_url(url), client_id, None, ca_file, proxy, connect_timeout_s, timeout_s
+        )
+
+    def await_version(self, parent_version_id: UUID, wait_s: int) -> NewVersion | UpToDate | Gone | NoWaits:
+        """Waits until the server has a version after the parent, for up to `wait_s` seconds, from 0, which only looks,
+        to 3,600, beside `timeout_s`. Proxies on the way may end a wait of more than 50 seconds.
+
+        A server may end the wait at any time, with UpToDate, or by closing the connection, which is a RemoteError: ask
+        again, but after an early end not at once. One
+        without this extension of the protocol answers at once, with NoWaits: ask it now and then."""
+        return self.handle.call(lambda remote: await_version(remote, parent_version_id, wait_s))
+
+    def cancel(self) -> None:
+        """As RemoteServer.cancel."""
+        apart(self.handle.cancel_all)
+
+    def close(self) -> None:
+        """Closes the connection, after the last call in progress. A second call does nothing."""
+        self.handle.close()
+
+
+# The calls of these classes and of AsyncRemoteServer, made with the C library's remote.
 
 
 def probe(remote: RemotePointer) -> Probe:
@@ -232,6 +285,21 @@ def get_child_version(remote: RemotePointer, parent_version_id: UUID) -> Version
     if outcome == c.TCSYNC_OUTCOME_GONE:
         return Gone()
     raise _unexpected("tcsync_remote_get_child_version", outcome)
+
+
+def await_version(
+    remote: RemotePointer, parent_version_id: UUID, wait_s: int
+) -> NewVersion | UpToDate | Gone | NoWaits:
+    outcome, version_id = _remote_calls.await_version(remote, parent_version_id, wait_s)
+    if outcome == c.TCSYNC_OUTCOME_FOUND and version_id:
+        return NewVersion(version_id)
+    if outcome == c.TCSYNC_OUTCOME_UP_TO_DATE:
+        return UpToDate()
+    if outcome == c.TCSYNC_OUTCOME_GONE:
+        return Gone()
+    if outcome == c.TCSYNC_OUTCOME_NO_WAITS:
+        return NoWaits()
+    raise _unexpected("tcsync_remote_await_version", outcome)
 
 
 def add_version(remote: RemotePointer, parent_version_id: UUID, plaintext: bytes) -> VersionAdded | Conflict:
