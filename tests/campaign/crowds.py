@@ -2,8 +2,8 @@
 """Crowds: one address, or a hundred, exhaust each of a server's resources; a stranger syncs meanwhile.
 
 The crowd holds silent connections, heads and TLS handshakes that are never completed, pipelined requests and large
-answers that it does not read, stalled uploads, and bursts of requests that continue although they are answered 429.
-It opens each connection again that the server ends. The stranger, who has an address of its own, keeps 99% of its
+answers that it does not read, stalled uploads, requests that wait for a version, and bursts of requests that continue
+although they are answered 429. It opens each connection again that the server ends. The stranger, who has an address of its own, keeps 99% of its
 requests at least (of few requests, all but one), and the server's resident memory stays under 1.5 times its budget;
 both directly, and for crowds that a proxy lets through, behind nginx and Caddy. In a run of ten minutes and more the
 stranger's p99 is under 250 ms, too: for that the machine must have nothing else to do.
@@ -77,8 +77,12 @@ def client_hello():
     return outgoing.read()
 
 
-def attack_bytes(kind, client_id):
-    """The bytes of a connection of the attacker, and whether it keeps sending them and reads the answers."""
+def attack_bytes(kind, client_id, latest):
+    """The bytes of a connection of the attacker, and whether it keeps sending them and reads the answers. `latest` is
+    the client's version."""
+    if kind == "waits":
+        wait = head("GET", f"/v1/client/get-child-version/{latest}", client_id, "Prefer: wait=300")
+        return wait * 20, True
     child = head("GET", f"/v1/client/get-child-version/{uuid.uuid4()}", client_id)
     if kind == "silence":
         return b"", False
@@ -103,8 +107,8 @@ def attack_bytes(kind, client_id):
 class Holder:
     """Opens connections of one kind and holds them: in a process of its own, so that it is not in the stranger's way."""
 
-    def __init__(self, kind, sources, address, count, client_id, authority=None):
-        self._arguments = (kind, sources, address, count, client_id, authority)
+    def __init__(self, kind, sources, address, count, client_id, latest=wire.NIL_VERSION, authority=None):
+        self._arguments = (kind, sources, address, count, client_id, latest, authority)
 
     def __enter__(self):
         context = multiprocessing.get_context("fork")
@@ -129,8 +133,8 @@ class Holder:
     def is_alive(self):
         return self._process.is_alive()
 
-    def _run(self, kind, sources, address, count, client_id, authority):
-        message, repeats = attack_bytes(kind, client_id)
+    def _run(self, kind, sources, address, count, client_id, latest, authority):
+        message, repeats = attack_bytes(kind, client_id, latest)
         context = ssl.create_default_context(cafile=authority) if authority else None
         epoll = select.epoll()
         held = {}  # by file descriptor: [connection, the bytes left to send]
@@ -273,13 +277,14 @@ class Stranger:
 
 
 def leave_snapshot(url, client_id):
-    """A client with a snapshot that is worth not reading."""
+    """A client with a snapshot that is worth not reading; the ID of its version."""
     added = wire.request(url, "POST", f"/v1/client/add-version/{wire.NIL_VERSION}", client_id, b"segment",
                          wire.SEGMENT_TYPE)  # fmt: skip
     assert added.status == 200, added.body
     kept = wire.request(url, "POST", f"/v1/client/add-snapshot/{added.headers['X-Version-Id']}", client_id,
                         bytes(SNAPSHOT_BYTES), wire.SNAPSHOT_TYPE)  # fmt: skip
     assert kept.status == 200, kept.body
+    return added.headers["X-Version-Id"]
 
 
 def peak_megabytes(pid):
@@ -327,12 +332,12 @@ def address_of(url):
 
 PROXIES = {"nginx": proxies.nginx, "caddy": proxies.caddy}
 # Kinds, and where they come from: a number of addresses, or a proxy.
-PROXIED = tuple(itertools.product(("readers", "uploads", "pipelines"), PROXIES))
-DIRECT = tuple(itertools.product(("silence", "heads", "pipelines", "bursts", "readers", "uploads"), (1, 100)))
+PROXIED = tuple(itertools.product(("readers", "uploads", "pipelines", "waits"), PROXIES))
+DIRECT = tuple(itertools.product(("silence", "heads", "pipelines", "bursts", "readers", "uploads", "waits"), (1, 100)))
 TLS = tuple(itertools.product(("hellos", "half-hellos"), (1, 100)))
 # Each thing that runs out, from one address or a hundred.
 SHORT = {("readers", "nginx"), ("silence", 100), ("heads", 1), ("pipelines", 100), ("bursts", 1), ("readers", 100),
-         ("uploads", 1), ("hellos", 1)}  # fmt: skip
+         ("uploads", 1), ("waits", 100), ("hellos", 1)}  # fmt: skip
 
 
 def name_of(kind, origin):
@@ -356,7 +361,7 @@ def one_round(campaign, directory, wanted, seconds):
     def attempt(crowd, url, count, authority=None):
         kind, origin = crowd
         by = authority if origin in PROXIES else None  # Other crowds do not use TLS, or send it themselves.
-        holder = Holder(kind, sources_of(origin), address_of(url), count, attacker, by)
+        holder = Holder(kind, sources_of(origin), address_of(url), count, attacker, latest, by)
         try:
             try_crowd(campaign, server, name_of(*crowd), holder, Stranger(url, authority), seconds)
         except AssertionError as failure:
@@ -364,7 +369,7 @@ def one_round(campaign, directory, wanted, seconds):
 
     server = Server(directory / "log", directory / "data", *flags)
     try:
-        leave_snapshot(server.url, attacker)
+        latest = leave_snapshot(server.url, attacker)
         with contextlib.ExitStack() as started:
             # Before the crowds have used up ports.
             behind = {}

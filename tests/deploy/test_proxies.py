@@ -10,6 +10,7 @@ import os
 import socket
 import ssl
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import proxies
 import pytest
@@ -125,6 +126,31 @@ class TestProxy:
             assert child.headers["Content-Type"] == wire.SEGMENT_TYPE
             assert web.get_child_version(url, authority, client_id, version_id).status == 404
             assert web.add_version(url, authority, client_id).status == 409
+
+    def test_a_request_can_wait_for_the_next_version(self, proxy, start_server, tmp_path):
+        # If this fails, changes reach the other computers only when these ask by themselves, or a computer that went
+        # to sleep leaves its request with the server.
+        server = start_server(*TRUSTING, "--metrics-listen", "127.0.0.1:0")
+        client_id = str(uuid.uuid4())
+        with proxy(server.url, tmp_path) as (url, authority), ThreadPoolExecutor() as threads:
+
+            def wait(parent, seconds):
+                prefer = {"Prefer": f"wait={seconds}"}
+                return web.get_child_version(url, authority, client_id, parent, headers=prefer)
+
+            first = web.add_version(url, authority, client_id).headers["X-Version-Id"]
+            late = wait(first, 1)
+            assert (late.status, late.headers["Preference-Applied"]) == (404, "wait=1")
+            waiting = threads.submit(wait, first, 50)
+            server.await_metric("tcsync_http_waiting_requests", 1)
+            second = web.add_version(url, authority, client_id, first).headers["X-Version-Id"]
+            assert waiting.result().headers["X-Version-Id"] == second
+            leaving = web.connect(url, authority)
+            wish = {"X-Client-Id": client_id, "Prefer": "wait=50"}
+            leaving.request("GET", f"/v1/client/get-child-version/{second}", headers=wish)
+            server.await_metric("tcsync_http_waiting_requests", 1)
+            leaving.close()
+            server.await_metric("tcsync_http_waiting_requests", 0)
 
     def test_a_body_reaches_the_server_before_its_end(self, proxy, tmp_path):
         # If this fails, each body is stored by the proxy first, where no budget bounds them.

@@ -14,13 +14,17 @@ TIMEOUT_S = 60
 MEGABYTE = 1 << 20
 
 
-def request(url, authority, method, path, *, source="127.0.0.1", headers=(), body=None):
-    """One request; a wire.Response."""
+def connect(url, authority, source="127.0.0.1"):
     context = ssl.create_default_context(cafile=authority)
     parts = urlsplit(url)
-    connection = http.client.HTTPSConnection(
+    return http.client.HTTPSConnection(
         parts.hostname, parts.port, timeout=TIMEOUT_S, context=context, source_address=(source, 0)
     )
+
+
+def request(url, authority, method, path, *, source="127.0.0.1", headers=(), body=None):
+    """One request; a wire.Response."""
+    connection = connect(url, authority, source)
     try:
         connection.request(method, path, body, dict(headers))
         answer = connection.getresponse()

@@ -13,6 +13,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import wire
 from server_process import ServerProcess
 from support import BUILD_DIR, wait_until
 
@@ -20,6 +21,7 @@ BINARY = Path(os.environ.get("TCSYNC_SERVER") or BUILD_DIR / "bin" / "tcsync-ser
 ANY_PORT = "127.0.0.1:0"
 START_TIMEOUT_S = 30
 PRINT_TIMEOUT_S = 30
+METRIC_TIMEOUT_S = 60
 
 # The server's own variables are never inherited, so that a test means the same on every machine.
 OPTION_VARIABLES = (
@@ -81,6 +83,15 @@ class Server(ServerProcess):
     def metrics_url(self):
         """Where the process that was started last serves its metrics; it has --metrics-listen."""
         return re.findall(r"metrics on (http://\S+)", self.log)[-1]
+
+    def metric(self, name):
+        """The present value of a metric without labels; None if there is none."""
+        text = wire.request(self.metrics_url, "GET", "/metrics").body.decode()
+        found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+        return found and float(found[1])
+
+    def await_metric(self, name, value):
+        wait_until(lambda: self.metric(name) == value, METRIC_TIMEOUT_S, f"{name} is {value}")
 
     def start(self):
         arguments = [str(BINARY), *self._command]
