@@ -3,9 +3,10 @@
 docs/python.md is the manual of the binding. Names that are missing here, or begin with an underscore, may change.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import task_model
 from ._declarations import TCSYNC_VERSION_MAJOR, TCSYNC_VERSION_MINOR, TCSYNC_VERSION_PATCH
-from .async_remote import AsyncRemoteServer
 from .credentials import Credentials, parse_client_id, parse_secret
 from .engine import (
     Engine,
@@ -72,6 +73,9 @@ from .secret import Secret
 from .server_url import normalise_url
 from .taskrc import SyncBackend, SyncSettings, Taskrc, TaskrcSetting, find_taskrc, read_taskrc
 from .taskrc_edit import TaskrcEdit, edit_taskrc, undo_edit
+
+if TYPE_CHECKING:
+    from .async_remote import AsyncRemoteServer
 
 __version__ = f"{TCSYNC_VERSION_MAJOR}.{TCSYNC_VERSION_MINOR}.{TCSYNC_VERSION_PATCH}"
 
@@ -160,3 +164,12 @@ __all__ = [
     "task_model",
     "undo_edit",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads asyncio for those who use it: it takes as much memory as all of the rest."""
+    if name != "AsyncRemoteServer":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .async_remote import AsyncRemoteServer
+
+    return AsyncRemoteServer
