@@ -173,13 +173,22 @@ def _command_page(name: str, command: click.Command) -> str:
     words = PAGES[name]
     context = click.Context(command, info_name=f"tcsync {name}")
     arguments = [_argument(parameter) for parameter in command.params if isinstance(parameter, click.Argument)]
-    synopsis = " ".join([_bold(f"tcsync {name}"), f"[{_italic('OPTION')}]...", *arguments])
+    synopsis = [" ".join([_bold(f"tcsync {name}"), f"[{_italic('OPTION')}]...", *arguments])]
+    options = list(_options(command, context))
+    commands: list[str] = []
+    if isinstance(command, click.Group):
+        synopsis = [_bold(f"tcsync {name} {part}") for part in command.commands]
+        synopsis = [line for part in synopsis for line in (".br", f"{part} [{_italic('OPTION')}]...")][1:]
+        for part, its_command in command.commands.items():
+            commands += [".SS " + _escaped(f"tcsync {name} {part}"), *_help(its_command.help or "")]
+            commands += _options(its_command, click.Context(its_command, info_name=part))
     return _page(
         _title(f"tcsync-{name}", 1),
         _section("NAME", [f"tcsync\\-{name} \\- {_purpose(command)}"]),
-        _section("SYNOPSIS", [synopsis]),
+        _section("SYNOPSIS", synopsis),
         _section("DESCRIPTION", [*_help(command.help or ""), *_more(words.description)]),
-        _section("OPTIONS", _options(command, context)),
+        _section("COMMANDS", commands),
+        _section("OPTIONS", options),
         _section("EXIT STATUS", _statuses(words.statuses)),
         _section("FILES", _entries((_bold(path), meaning) for path, meaning in map(FILES.__getitem__, words.files))),
         _section(

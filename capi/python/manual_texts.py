@@ -51,6 +51,16 @@ FILES = {
         "~/.task/before-tcsync-TIME/",
         "The database as it was before a merge. TASKDATA=DIRECTORY task list looks into it.",
     ),
+    "agent-service": (
+        "~/.config/systemd/user/tcsync-auto-ID.service, ~/.config/autostart/tcsync-auto-ID.desktop, "
+        "~/Library/LaunchAgents/dev.tcsync-auto-ID.plist",
+        "One of them starts the agent at each login. There is no secret in it. The ID is that of Taskwarrior's data "
+        "directory.",
+    ),
+    "agent-state": (
+        "~/.local/state/tcsync/auto",
+        "The agent's lock and its record of the last syncs, in a directory for each of Taskwarrior's data directories.",
+    ),
     "unfinished": (
         "~/.task/tcsync-unfinished.json",
         "The trail of a setup that was ended in the middle; the same setup again finishes it and removes the file.",
@@ -137,6 +147,23 @@ PAGES = {
         files=("taskrc", "database", "kept-data", "unfinished"),
         environment=_SERVER_CALL,
         see_also=("status", "setup"),
+    ),
+    "auto": Page(
+        (*_WITH_SETTINGS, ExitCode.TASKWARRIOR),
+        (
+            ("Let this computer sync by itself:", ("tcsync auto on",)),
+            ("What it did last:", ("tcsync auto status",)),
+        ),
+        description=(
+            "The agent looks at Taskwarrior's database, waits at the server for the changes of other computers, and "
+            "runs `task sync`. It is a user service of systemd or launchd where there is one. Elsewhere the desktop's "
+            "autostart begins it, and `tcsync auto on` starts it at once.",
+            "PATH, TASKRC, TASKDATA and the places of the user's files are the agent's as they were at `tcsync auto "
+            "on`. Variables for proxies are not kept.",
+        ),
+        files=("taskrc", "database", "agent-service", "agent-state"),
+        environment=_SERVER_CALL,
+        see_also=("status", "doctor", "off"),
     ),
     "status": Page(
         (*_WITH_SERVER, ExitCode.REFUSED, ExitCode.TO_SYNC),

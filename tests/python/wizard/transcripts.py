@@ -12,7 +12,8 @@ TCSYNC_WRITE_DOCS=1 pytest tests/python/wizard/test_docs.py    rewrites the page
 
 import re
 
-from computers import COLUMNS, Terminal, plain_text
+from computers import COLUMNS, TIMEOUT_S, Terminal, plain_text
+from support import wait_until
 
 from tcsync.wizard import DEFAULT_CLOUD_URL
 
@@ -68,7 +69,10 @@ class Recording:
         text = re.sub(r"\d{8}T\d{6}Z", "20261124T093000Z", text)
         text = re.sub(r"\(\d+\.\d kB\)", "(45.1 kB)", text)
         text = re.sub(r"before-tcsync-\d{8}-\d{6}", "before-tcsync-20261124-093000", text)
-        text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "2026-11-24 09:30", text)
+        text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?", "2026-11-24 09:30", text)
+        text = re.sub(r"process \d+", "process 4711", text)
+        text = re.sub(r"tcsync-auto-[0-9a-f]{8}", "tcsync-auto-4be2093c", text)
+        text = re.sub(r" \d+\.\d s  ", " 0.3 s  ", text)
         # The column is as wide as the oldest task's age, which a busy machine makes longer.
         text = re.sub(r"(?m)^( *\d+|ID) +(?:(Age)|\d+(?:s|min)) +", lambda row: f"{row[1]} {row[2] or ' - '}  ", text)
         remarks = ("Configuration override", "TASKRC override", "Recently upgraded")
@@ -104,6 +108,11 @@ def record(first, second, cloud_url):
     for before, after in ROTATED.items():
         shown["rotate"] = shown["rotate"].replace(before, after)
     shown["off"] = recording.on(second, "tcsync off", ("sync.encryption_secret? [Y/n]: ", ""), ("before-tcsync-", ""))
+    shown["auto-on"] = recording.on(first, "tcsync auto on")
+    first.task("add", "Call Ada")
+    wait_until(lambda: "change" in first.tcsync("auto", "status").stdout, TIMEOUT_S, "the agent has synced")
+    shown["auto-status"] = recording.on(first, "tcsync auto status")
+    first.tcsync("auto", "off")
     shown["help"] = recording.on(first, "tcsync setup --help").replace("Usage: python -m tcsync", "Usage: tcsync")
     return shown
 

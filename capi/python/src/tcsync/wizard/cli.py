@@ -15,6 +15,7 @@ import click
 from tcsync import Credentials, __version__, encode_pairing_code
 
 from .add import Addition, NewTask
+from .auto_commands import auto
 from .branding import NEUTRAL, Branding
 from .command_group import SectionedGroup
 from .completion import SHELLS, completion_script
@@ -274,10 +275,11 @@ def status(tells_work: bool, as_json: bool, **flags: Any) -> None:
 
 @click.command("off")
 @click.option("--settings", is_flag=True, help="Remove the sync settings from the taskrc and the files it includes.")
+@click.option("--agent", is_flag=True, help="End and remove the agent that syncs by itself (tcsync auto).")
 @click.option("--keyring", is_flag=True, help="Remove the copies of the credentials in the system's keyring.")
 @click.option("--backups", is_flag=True, help="Remove the backups of the taskrc that have a secret in them.")
 @click.option("--kept-data", is_flag=True, help="Remove earlier data that a setup has kept aside.")
-@click.option("--all", "everything", is_flag=True, help="Remove all four.")
+@click.option("--all", "everything", is_flag=True, help="Remove all five.")
 @click.option("--dry-run", is_flag=True, help="Name everything, and remove nothing.")
 @click.option("--yes", is_flag=True, help="Ask nothing; remove everything but earlier data that was kept aside.")
 @JSON
@@ -287,10 +289,12 @@ def off(everything: bool, dry_run: bool, yes: bool, as_json: bool, **flags: bool
     Names each thing with its place and size, and asks before it removes it. Tasks stay. The history on the server
     stays, too: only its operator can erase it.
 
-    With one of --settings, --keyring, --backups, --kept-data and --all, it asks nothing, and removes just that.
+    With one of --settings, --agent, --keyring, --backups, --kept-data and --all, it asks nothing, and removes just
+    that.
     """
     kinds: dict[Kind, bool] = {
         "settings": flags["settings"],
+        "agent": flags["agent"],
         "keyring": flags["keyring"],
         "backups": flags["backups"],
         "kept-data": flags["kept_data"],
@@ -330,5 +334,5 @@ def main() -> None:
 
 
 setup = setup_command()
-for _command in (setup, doctor, status, pair, show, export, add, rotate, move, off, completion):
+for _command in (setup, doctor, auto, status, pair, show, export, add, rotate, move, off, completion):
     main.add_command(_command)

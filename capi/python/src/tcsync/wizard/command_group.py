@@ -7,7 +7,7 @@ import click
 #: The sections of `tcsync --help`, in their order; every command is in one.
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Set up a computer": ("setup", "doctor"),
-    "Every day": ("status", "add", "export"),
+    "Every day": ("auto", "status", "add", "export"),
     "Credentials": ("show", "pair", "rotate", "move"),
     "Leave": ("off",),
     "This program": ("completion",),

@@ -560,6 +560,26 @@ class Problem(Enum):
         "Wait until it has ended, or end it, then try again.",
         ExitCode.REFUSED,
     )
+    AGENT_RUNS = (
+        "Another agent, process {pid}, keeps these tasks in sync already.",
+        "`tcsync auto status` shows it; `tcsync auto off` ends it.",
+        ExitCode.REFUSED,
+    )
+    AGENT_STOPPED = (
+        "The agent that keeps this computer in sync does not run: its service is there, {file}.",
+        "Run `tcsync auto on`, or `tcsync auto off` if it is not wanted any more.",
+        ExitCode.CHECK_FAILED,
+    )
+    AGENT_NOT_STARTED = (
+        "The agent could not be started: {detail}.",
+        "Try again once the cause is gone; until then run `task sync` yourself.",
+        ExitCode.CHECK_FAILED,
+    )
+    AGENT_NOT_STOPPED = (
+        "The agent could not be removed: {detail}.",
+        "Try again once the cause is gone.",
+        ExitCode.CHECK_FAILED,
+    )
     REPLICA_FAILED = (
         "This computer's replica could not be changed: {detail}.",
         "Close other programs that use Taskwarrior's data, make room if the disk is full, and run the command again; "

@@ -27,10 +27,12 @@ from tcsync.errors import ClientIdError
 from tcsync.taskrc import CLIENT_ID, ENCRYPTION_SECRET, FILE_BYTES_MAX, SERVER_ORIGIN, SERVER_URL, name_on_line
 
 from . import keyring_copy
+from .auto.overview import look_at_agent, remove_agent
+from .auto.service import ServiceError
 from .interrupts import interrupts_deferred
 from .keyring_copy import KeyringError
 
-Kind = Literal["keyring", "settings", "backups", "kept-data"]
+Kind = Literal["agent", "keyring", "settings", "backups", "kept-data"]
 
 _SETTINGS = (SERVER_URL, SERVER_ORIGIN, CLIENT_ID, ENCRYPTION_SECRET)
 _KEPT_DATA = re.compile(r"before-tcsync-\d{8}-\d{6}(-\d+)?")
@@ -57,7 +59,7 @@ class Leftover:
         """NotRemoved if that fails."""
         try:
             self._remove()
-        except (KeyringError, TaskrcError) as reason:
+        except (KeyringError, ServiceError, TaskrcError) as reason:
             raise NotRemoved(str(reason).rstrip(". ")) from None
         except OSError as reason:
             where = f"{reason.filename}: " if reason.filename else ""
@@ -79,12 +81,21 @@ def find_leftovers(taskrc: Taskrc) -> Iterator[Leftover | Unknown]:
     backups, unknown = _backups(taskrc)
     client_ids = _client_ids([taskrc.content, *map(_content, backups)])
     configured = taskrc.get(CLIENT_ID)
+    yield from _agent(taskrc)
     yield from _keyring_copies(client_ids | _parsed(configured or ""))
     yield from _settings(taskrc)
     yield from unknown
     for path in backups:
         yield Leftover("backups", f"the backup {path}", path, path.lstat().st_size, path.unlink)
     yield from _kept_data(taskrc.data_location)
+
+
+def _agent(taskrc: Taskrc) -> Iterator[Leftover]:
+    agent = look_at_agent(taskrc)
+    if agent.is_on or agent.service.state_directory.exists():
+        file = agent.service.installed
+        what = f"the agent that syncs by itself{f', started by {file}' if file else ''}"
+        yield Leftover("agent", what, file, None, partial(remove_agent, taskrc))
 
 
 def _keyring_copies(client_ids: set[UUID]) -> Iterator[Leftover | Unknown]:

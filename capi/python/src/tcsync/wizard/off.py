@@ -20,7 +20,7 @@ from .setup.ask import Asker
 from .status import describe_pending
 
 #: --yes removes copies of the settings. Earlier data may have tasks that are nowhere else.
-_DEFAULTS: dict[Kind, bool] = {"keyring": True, "settings": True, "backups": True, "kept-data": False}
+_DEFAULTS: dict[Kind, bool] = {"agent": True, "keyring": True, "settings": True, "backups": True, "kept-data": False}
 
 _NOTHING = "tcsync has left nothing on this computer."
 _FOUND = "tcsync has left this on the computer:"
@@ -166,7 +166,7 @@ class Off:
                 self._console.line(_RECURRENCE)
             if self._client_id is not None:
                 self._console.line(_SERVER.format(client_id=self._client_id))
-        if any(leftover.kind != "keyring" for leftover in removed):
+        if any(leftover.kind not in ("agent", "keyring") for leftover in removed):
             self._console.line(_DISK)
 
 

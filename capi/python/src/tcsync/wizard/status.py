@@ -19,6 +19,7 @@ from uuid import UUID
 from tcsync import NIL_VERSION, Credentials, Gone, UpToDate
 from tcsync.operations import Create, Delete, Operation, Update
 
+from .auto.overview import look_at_agent
 from .computer import ThisComputer
 from .console import Console
 from .exit_codes import ExitCode
@@ -55,6 +56,7 @@ class Status:
         self.changed_tasks = len(self.replica.unsent_tasks)
         self.synced_at = newest_synced_change(self.replica) if self.replica.has_synced else None
         self.server = ServerState.UNKNOWN
+        self._agent = look_at_agent(computer.taskrc)
         self.findings: list[Finding] = []
 
     def run(self) -> None:
@@ -85,6 +87,7 @@ class Status:
             "pending_changes": self.replica.unsent_operations,
             "pending_tasks": self.changed_tasks,
             "server": self.server.value,
+            "agent_runs": self._agent.pid is not None,
             "messages": [finding.as_json() for finding in self.findings],
         }
 
@@ -95,6 +98,8 @@ class Status:
         self._console.exact(f"{'Client ID:':<14}{self.credentials.client_id}")
         self._console.exact(f"{'Last sync:':<14}{self._last_sync()}")
         self._console.exact(f"{'Not sent:':<14}{self._not_sent()}")
+        if self._agent.is_on:
+            self._console.exact(f"{'By itself:':<14}{self._by_itself()}")
 
     def _last_sync(self) -> str:
         if not self.replica.has_synced:
@@ -103,6 +108,13 @@ class Status:
             return "at an unknown time: it has carried no task that is here"
         moment = f"{self.synced_at.astimezone():%Y-%m-%d %H:%M}"
         return f"{moment} or later (the time of the newest synced change)"
+
+    def _by_itself(self) -> str:
+        if self._agent.pid is None:
+            return "no, because its agent does not run; `tcsync auto on` starts it"
+        succeeded_at = self._agent.journal.succeeded_at
+        last = f", last at {datetime.fromtimestamp(succeeded_at):%Y-%m-%d %H:%M}" if succeeded_at else ""
+        return f"yes{last}; `tcsync auto status` shows more"
 
     def _not_sent(self) -> str:
         return describe_pending(self.replica.unsent_operations, self.changed_tasks)

@@ -24,6 +24,7 @@ from ..server_check import ConnectionOptions, ReplicaPosition, ServerCheck
 from ..setup.ask import Asker
 from ..setup.outcome import describe_tasks
 from ..words import plural
+from .agent import describe_agent
 from .comparing import Comparing, NotCompared
 from .hooks import describe_hooks
 from .last_sync import LastSync, NotRun
@@ -129,6 +130,7 @@ class Doctor:
         if replica is not None:
             self._report.run("recurrence", lambda: describe_recurrence(replica.tasks, computer.taskrc), str)
         self._report.run("hooks", lambda: describe_hooks(computer), str)
+        self._report.run("agent", lambda: describe_agent(computer), str)
         if credentials is None:
             return None
         way = None

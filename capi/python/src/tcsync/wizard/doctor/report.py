@@ -18,12 +18,12 @@ Status = Literal["ok", "failed", "skipped"]
 SERVER_LINKS = ("name", "connection", "tls", "server")
 #: The names of all checks in their order, here and in JSON.
 CHECKS = (
-    *("task", "taskrc", "permissions", "replica", "unfinished", "recurrence", "hooks", "proxy"),
+    *("task", "taskrc", "permissions", "replica", "unfinished", "recurrence", "hooks", "agent", "proxy"),
     *SERVER_LINKS,
     *("clock", "credentials", "data", "position", "trust", "rehearsal", "sync", "tasks"),
 )
 # These do not keep a sync from being right.
-_HARMLESS = ("permissions", "unfinished", "recurrence", "clock")
+_HARMLESS = ("permissions", "unfinished", "recurrence", "agent", "clock")
 
 _EARLIER_FAILED = "not checked, because an earlier link failed"
 

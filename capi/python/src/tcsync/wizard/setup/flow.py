@@ -10,6 +10,7 @@ from typing import TypeVar
 from tcsync import Credentials, Probe, Replica
 
 from .. import unfinished
+from ..auto.overview import look_at_agent
 from ..computer import TaskProgram, ThisComputer
 from ..console import Console
 from ..exit_codes import ExitCode
@@ -232,8 +233,11 @@ class Setup:
         if not is_verified:
             self.outcome.result, self.outcome.exit_code = "unverified", ExitCode.UNVERIFIED
             self._console.note(texts.UNVERIFIED)
-        elif self.outcome.computer == "second":
-            self._console.line(texts.SECOND_DONE)
+        else:
+            if self.outcome.computer == "second":
+                self._console.line(texts.SECOND_DONE)
+            if not look_at_agent(self._computer.taskrc).is_on:
+                self._console.line(texts.BY_ITSELF)
         self._copy_to_keyring(credentials)
 
     def _write_and_sync(

@@ -104,6 +104,7 @@ KEEP_SAFE = (
     "`task undo` only undoes what has not been synced yet."
 )
 SECOND_DONE = "This computer is in sync. Now run `task sync` on your other computers."
+BY_ITSELF = "`tcsync auto on` lets a computer sync by itself."
 QR_HEADING = "The pairing code as a QR code:"
 KEYRING = "A copy of the credentials is in the keyring."
 

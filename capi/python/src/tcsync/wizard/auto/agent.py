@@ -1,0 +1,184 @@
+"""The agent's loop: it looks at this computer's database, listens to the server, and runs `task sync`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from uuid import UUID
+
+from ..alone import is_alone
+from ..computer import ThisComputer
+from ..findings import CommandStopped, Finding, Problem
+from .journal import Journal, SyncRecord, read_journal
+from .local_changes import LocalChanges
+from .notice import tell_person
+from .pace import FAILING_NOTICE_S, Pace
+from .place import JOURNAL
+from .routes import Routes
+from .server_news import ServerNews
+
+#: Between two looks at the files of the database.
+LOOK_S = 0.4
+#: A loop that stood still for longer than that was stopped, or its computer slept.
+SLEPT_S = 10.0
+#: The network's routes are compared that often.
+ROUTES_S = 2.0
+#: The settings are read again that often.
+SETTINGS_S = 10.0
+#: What a computer without a network meets. Nobody needs to be told of it.
+OFFLINE = Problem.SYNC_UNREACHABLE
+
+
+class Agent:
+    """One run with one set of credentials. On the main thread."""
+
+    def __init__(self, computer: ThisComputer, state_directory: Path, *, ca_file: Path | None = None) -> None:
+        self._computer = computer
+        self._settings = self._read_settings()
+        self._journal_path = state_directory / JOURNAL
+        self._journal = read_journal(self._journal_path) or Journal()
+        self._pace = Pace()
+        self._changes = LocalChanges(computer.taskrc.data_location)
+        self._reason = "start"
+        self._sleep = _time_asleep()
+        self._routes = Routes()
+        self._routes_read_at = 0.0
+        # Set by the other thread.
+        self._told: SimpleQueue[UUID | None] = SimpleQueue()
+        self._has_answer = threading.Event()
+        self._news = ServerNews(
+            *self._settings[:2],
+            lambda: self._changes.base_version,
+            self._told.put,
+            self._has_answer.set,
+            ca_file=ca_file,
+        )
+
+    def run(self) -> None:
+        """Until the settings are others, or a KeyboardInterrupt."""
+        self._journal.started_at = time.time()
+        self._journal.server_waits = None
+        self._changes.look()
+        self._pace.on_news(time.monotonic())  # Whatever happened before the start.
+        self._news.start()
+        try:
+            self._loop()
+        finally:
+            self._news.stop()
+
+    def _loop(self) -> None:
+        looked_at = read_at = time.monotonic()
+        while True:
+            time.sleep(LOOK_S)
+            now = time.monotonic()
+            if now - looked_at > SLEPT_S or self._has_slept() or self._is_network_another(now):
+                self._pace.on_connection(now)
+                self._news.begin_again()
+            looked_at = now
+            if self._has_answer.is_set():
+                self._has_answer.clear()
+                self._pace.on_connection(now)
+            if self._news.server_waits != self._journal.server_waits:
+                self._journal.server_waits = self._news.server_waits
+                self._write()
+            if self._changes.look():
+                self._reason = "change"
+                self._pace.on_change(now)
+            if self._has_news():
+                self._reason = "news"
+                self._pace.on_news(now)
+            if now - read_at > SETTINGS_S:
+                read_at = now
+                if self._have_settings_changed():
+                    return
+            due = self._pace.due()
+            if due is not None and due <= now:
+                self._sync()
+                looked_at = time.monotonic()
+
+    def _has_news(self) -> bool:
+        """Whether the server has told of another version than this computer's. That of a sync which goes on, the
+        agent's or a person's, is told of before the replica has it."""
+        told = [self._told.get() for _ in range(self._told.qsize())]
+        if not told:
+            return False
+        has_news = told[-1] != self._changes.base_version
+        if not has_news:
+            self._news.ask_again()
+        return has_news
+
+    def _sync(self) -> None:
+        # Taskwarrior's own lock keeps two syncs apart; a setup must not meet one in its middle.
+        if not is_alone(self._computer.taskrc.data_location):
+            return self._pace.on_busy(time.monotonic())
+        began_at, begun = time.time(), time.monotonic()
+        self._pace.on_begin()
+        finding = self._try_sync()
+        now = time.monotonic()
+        has_changes = self._changes.look_after_sync() if finding is None else False
+        if finding is None:
+            self._pace.on_success()
+        elif finding.problem is Problem.SYNC_DATABASE_IN_USE:
+            self._pace.on_busy(now)
+        else:
+            self._pace.on_failure(now)
+        if has_changes:
+            self._pace.on_change(now)
+        if finding is None or finding.problem is not Problem.SYNC_DATABASE_IN_USE:
+            problem, text = (finding.problem.identifier, finding.text) if finding else (None, None)
+            self._note(SyncRecord(began_at, round(now - begun, 3), self._reason, problem, text))
+        self._reason = "again"
+        self._news.ask_again()
+
+    def _try_sync(self) -> Finding | None:
+        try:
+            self._computer.taskwarrior.sync()
+        except CommandStopped as stop:
+            return stop.finding
+        return None
+
+    def _note(self, record: SyncRecord) -> None:
+        journal = self._journal
+        journal.add(record)
+        since, now = journal.failing_since, record.began_at
+        is_due = since is not None and now - since >= FAILING_NOTICE_S
+        if is_due and record.problem != OFFLINE.identifier and now - (journal.told_at or 0) >= FAILING_NOTICE_S:
+            journal.told_at = now
+            tell_person("Taskwarrior has not synced for a day", f"{record.text} `tcsync doctor` says what to do.")
+        self._write()
+
+    def _write(self) -> None:
+        with suppress(OSError):  # It is for people, who have other ways to see that a disk is full.
+            self._journal.write(self._journal_path)
+
+    def _read_settings(self) -> tuple[str, UUID, Path]:
+        """The server, the client and the place of the data. The secret is Taskwarrior's business, and is not kept."""
+        taskrc = self._computer.read_taskrc()
+        credentials = self._computer.require_credentials()
+        return credentials.url, credentials.client_id, taskrc.data_location
+
+    def _have_settings_changed(self) -> bool:
+        try:
+            return self._read_settings() != self._settings
+        except CommandStopped:
+            return True
+
+    def _is_network_another(self, now: float) -> bool:
+        """Whether the routes have changed: connections may be dead, or possible again."""
+        if now - self._routes_read_at < ROUTES_S:
+            return False
+        self._routes_read_at = now
+        return self._routes.have_changed()
+
+    def _has_slept(self) -> bool:
+        before, self._sleep = self._sleep, _time_asleep()
+        return self._sleep - before > 1.0
+
+
+def _time_asleep() -> float:
+    """Seconds that the computer has slept, where the system tells: only differences have a meaning."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.clock_gettime(clock) - time.monotonic() if clock is not None else 0.0

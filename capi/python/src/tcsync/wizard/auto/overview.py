@@ -1,0 +1,51 @@
+"""The agent as the other commands see it: its service, its process and its journal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tcsync import Taskrc
+
+from .journal import Journal, read_journal
+from .place import JOURNAL, running_agent, state_directory_of
+from .service import Service
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One look."""
+
+    service: Service
+    #: Its process; None when it does not run.
+    pid: int | None
+    journal: Journal
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it was started and not ended, in whatever state it is now."""
+        return self.service.installed is not None or self.pid is not None
+
+
+def look_at_agent(taskrc: Taskrc) -> Overview:
+    """That of the data which the taskrc names."""
+    service = Service((), state_directory_of(taskrc.data_location), taskrc.data_location)
+    journal = read_journal(service.state_directory / JOURNAL) or Journal()
+    return Overview(service, running_agent(service.state_directory), journal)
+
+
+def service_of(taskrc: Taskrc, task: Path, timeout_s: float, ca_file: Path | None) -> Service:
+    """The service of an agent with these options."""
+    command = [sys.executable, "-m", "tcsync.wizard.auto", "--task", str(task), "--task-timeout", f"{timeout_s:g}"]
+    if ca_file is not None:
+        command += ["--ca-file", str(ca_file)]
+    return Service(tuple(command), state_directory_of(taskrc.data_location), taskrc.data_location)
+
+
+def remove_agent(taskrc: Taskrc) -> None:
+    """Ends it, and removes its files with its journal. ServiceError."""
+    service = look_at_agent(taskrc).service
+    service.remove()
+    shutil.rmtree(service.state_directory, ignore_errors=True)

@@ -1,0 +1,127 @@
+"""`tcsync auto`: the agent that keeps this computer in sync by itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .auto.overview import Overview, look_at_agent, service_of
+from .auto.service import ServiceError
+from .computer import TaskProgram, ThisComputer
+from .console import Console
+from .endings import reported
+from .exit_codes import ExitCode
+from .findings import Problem
+from .options import JSON, TASK
+
+_CA_FILE = click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True),
+    help="PEM file with a private certificate authority. Taskwarrior itself needs it in the system.",
+)
+_SYNCS_SHOWN = 5
+
+
+@click.group("auto")
+def auto() -> None:
+    """Keep this computer in sync by itself: a small program that runs `task sync` when there is something to sync."""
+
+
+@auto.command("on")
+@_CA_FILE
+@TASK
+def on(ca_file: Path | None, task_command: str, task_timeout: float) -> None:
+    """Start the agent, now and at each login.
+
+    It notices changes in Taskwarrior's database, waits for another computer's changes at the server, and runs
+    `task sync`. It has no secret of its own. A second `tcsync auto on` takes the present options.
+    """
+    with reported(as_json=False) as console:
+        computer = ThisComputer(TaskProgram(task_command, task_timeout))
+        computer.require_credentials()
+        task = computer.taskwarrior.path.absolute()
+        try:
+            kind = service_of(computer.taskrc, task, task_timeout, ca_file).install()
+        except ServiceError as reason:
+            raise Problem.AGENT_NOT_STARTED.stop(detail=reason) from None
+        console.done("This computer now syncs by itself.")
+        if kind == "autostart":
+            console.note(
+                "There is no systemd here, so the agent begins with a desktop session; without a desktop, run "
+                "`tcsync auto on` again after each start of this computer."
+            )
+
+
+@auto.command("off")
+def off() -> None:
+    """Stop the agent, and do not start it at logins any more."""
+    with reported(as_json=False) as console:
+        agent = _agent()
+        try:
+            agent.service.remove()
+        except ServiceError as reason:
+            raise Problem.AGENT_NOT_STOPPED.stop(detail=reason) from None
+        console.done("This computer syncs only when you run `task sync`." if agent.is_on else "The agent was not on.")
+
+
+@auto.command("status")
+@JSON
+def status(as_json: bool) -> None:
+    """Show whether the agent runs, and its last syncs."""
+    with reported(as_json) as console:
+        agent = _agent()
+        if as_json:
+            click.echo(json.dumps(_as_json(agent), indent=2))
+        else:
+            _show(console, agent)
+        sys.exit(ExitCode.DONE if agent.pid is not None else ExitCode.NOT_CONFIGURED)
+
+
+def _agent() -> Overview:
+    return look_at_agent(ThisComputer(TaskProgram("task", 1.0)).taskrc)
+
+
+def _as_json(agent: Overview) -> dict[str, Any]:
+    journal, file = agent.journal, agent.service.installed
+    return {
+        "running": agent.pid is not None,
+        "pid": agent.pid,
+        "file": file and str(file),
+        "last_success": journal.succeeded_at and _utc(journal.succeeded_at),
+        "failing_since": journal.failing_since and _utc(journal.failing_since),
+        "server_waits": journal.server_waits,
+        "syncs": [
+            {"at": _utc(sync.began_at), "seconds": sync.seconds, "reason": sync.reason, "problem": sync.problem}
+            for sync in journal.syncs
+        ],
+    }
+
+
+def _show(console: Console, agent: Overview) -> None:
+    journal, file = agent.journal, agent.service.installed
+    console.exact(f"{'Agent:':<14}{f'runs, process {agent.pid}' if agent.pid else 'does not run'}")
+    console.exact(f"{'At login:':<14}{f'started by {file}' if file else 'not started'}")
+    console.exact(f"{'Last sync:':<14}{_local(journal.succeeded_at) if journal.succeeded_at else 'none yet'}")
+    if journal.failing_since is not None:
+        console.exact(f"{'Failing:':<14}since {_local(journal.failing_since)}")
+    for sync in journal.syncs[-_SYNCS_SHOWN:]:
+        ended = f"failed: {sync.problem}" if sync.problem else "done"
+        console.exact(f"  {_local(sync.began_at)}  {sync.reason:<7} {sync.seconds:>5.1f} s  {ended}")
+    if agent.pid is None:
+        console.note(f"`tcsync auto on` {'starts it again' if file else 'makes this computer sync by itself'}.")
+    elif journal.server_waits is False:
+        console.note("This server does not tell of changes, so it is asked every few minutes.")
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _local(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
