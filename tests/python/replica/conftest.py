@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
 
 import server_fixture
 import task_fixture
-from programs import Program
+from programs import Origin, Program
 
 server_binary = server_fixture.server_binary
 start_server = server_fixture.start_server
@@ -28,15 +28,19 @@ def server(start_server):
 @pytest.fixture
 def start_program():
     """Starts a Program; those that still run at the end are killed."""
+    origins = []
     programs = []
 
-    def start(*arguments):
-        programs.append(Program(*arguments))
+    def start(kind, directory, server_url, user):
+        origins.append(Origin(kind, server_url, user))
+        programs.append(Program(origins[-1], directory))
         return programs[-1]
 
     yield start
     for program in programs:
         program.kill()
+    for origin in origins:
+        origin.end()
 
 
 def pytest_generate_tests(metafunc):

@@ -1,7 +1,10 @@
-"""A program with a replica, for tests: reads commands from standard input, one JSON list a line, and answers each with
-a line. Runs in a Python that has the package it uses.
+"""Programs with replicas, for tests, forked from this one, which has loaded the package that they use. Runs in a Python
+that has it.
 
-    replica_program.py tcsync|taskchampion DIRECTORY SERVER_URL CLIENT_ID SECRET
+    replica_program.py SOCKET tcsync|taskchampion SERVER_URL CLIENT_ID SECRET
+
+Each message on the socket has a directory, and a connection for a program; the answer is the program's process. It
+reads commands from its connection, one JSON list a line, and answers each with a line:
 
     ["commit", OPERATIONS]   OPERATIONS as in a version; {"UndoPoint": {}} is one more
     ["undo"], ["sync"]       "busy" when another program holds the database, "lost" when the server does not answer
@@ -10,9 +13,15 @@ a line. Runs in a Python that has the package it uses.
 """
 
 import json
+import os
+import signal
+import socket
 import sys
+import time
 import uuid
 from datetime import datetime, timezone
+
+OPEN_ATTEMPTS = 100
 
 
 def moment(text):
@@ -20,15 +29,17 @@ def moment(text):
 
 
 class OurReplica:
-    """By the package under test."""
+    """By the package under test. Its key is derived once, and a forked process makes a connection of its own."""
 
-    def __init__(self, directory, url, client_id, secret):
+    def __init__(self, url, client_id, secret):
         import tcsync
 
         self._tcsync = tcsync
-        self._replica = tcsync.Replica(directory)
         credentials = tcsync.Credentials(url, uuid.UUID(client_id), tcsync.Secret(secret))
         self._remote = tcsync.RemoteServer(credentials, proxy="")
+
+    def open(self, directory):
+        self._replica = self._tcsync.Replica(directory)
 
     def _operation(self, operation):
         ((kind, fields),) = operation.items()
@@ -75,7 +86,7 @@ class OurReplica:
 class Champion:
     """By TaskChampion, the replica of Taskwarrior."""
 
-    def __init__(self, directory, url, client_id, secret):
+    def __init__(self, url, client_id, secret):
         import taskchampion
 
         self._module = taskchampion
@@ -87,9 +98,19 @@ class Champion:
         }
         # 0.7 always writes, and takes times as text.
         is_old = not hasattr(taskchampion, "AccessMode")
-        access = [] if is_old else [taskchampion.AccessMode.ReadWrite]
+        self._access = [] if is_old else [taskchampion.AccessMode.ReadWrite]
         self._moment = str if is_old else moment
-        self._replica = taskchampion.Replica.new_on_disk(directory, True, *access)
+
+    def open(self, directory):
+        # It does not wait for another program that has the database at this moment.
+        for attempt in range(OPEN_ATTEMPTS):
+            try:
+                self._replica = self._module.Replica.new_on_disk(directory, True, *self._access)
+                return
+            except RuntimeError:
+                if attempt == OPEN_ATTEMPTS - 1:
+                    raise
+            time.sleep(0.1)
 
     def _old_value(self, changed, task_id, name):
         if (task_id, name) in changed:
@@ -163,12 +184,30 @@ class Champion:
         return "done"
 
 
+def serve(replica, directory, connection):
+    replica.open(directory)
+    with connection, connection.makefile(encoding="utf-8") as commands:
+        for line in commands:
+            command, *values = json.loads(line)
+            connection.sendall(json.dumps(getattr(replica, command)(*values)).encode() + b"\n")
+
+
 def main():
-    kind, *arguments = sys.argv[1:]
+    descriptor, kind, *arguments = sys.argv[1:]
+    requests = socket.socket(fileno=int(descriptor))
     replica = {"tcsync": OurReplica, "taskchampion": Champion}[kind](*arguments)
-    for line in sys.stdin:
-        command, *values = json.loads(line)
-        print(json.dumps(getattr(replica, command)(*values)), flush=True)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the programs.
+    while True:
+        directory, files, *_ = socket.recv_fds(requests, 4096, 1)
+        if not files:
+            break
+        with socket.socket(fileno=files[0]) as connection:
+            process = os.fork()
+            if process == 0:
+                requests.close()
+                serve(replica, os.fsdecode(directory), connection)
+                break
+        requests.send(str(process).encode())
 
 
 main()
