@@ -31,11 +31,11 @@ class JobProgress {
   }
   // With its present step, in words for people.
   bool operator()(absl::string_view doing, uint64_t done, uint64_t total) {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      doing_ = std::string(doing);
-    }
-    return (*this)(done, total);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    doing_ = std::string(doing);
+    done_ = done;
+    total_ = total;
+    return !is_cancelled_;
   }
 
  private:
