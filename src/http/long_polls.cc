@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/limits.h"
+#include "http/list_field.h"
 
 namespace tcsync::http {
 
@@ -29,22 +30,19 @@ absl::Duration ParseWait(absl::string_view value) {
 Preferences PreferencesOf(const RequestHead& head) {
   std::optional<absl::Duration> wait;
   std::optional<bool> wants_minimum;
-  // Several fields are one list (RFC 9110, section 5.3), in which the first of equal names counts.
-  for (const HeaderView& header : head.headers) {
-    if (!absl::EqualsIgnoreCase(header.name, "Prefer")) continue;
-    for (const absl::string_view preference : absl::StrSplit(header.value, ',')) {
-      const std::pair<absl::string_view, absl::string_view> parts =
-          absl::StrSplit(preference.substr(0, preference.find(';')), absl::MaxSplits('=', 1));
-      const absl::string_view name = absl::StripAsciiWhitespace(parts.first);
-      absl::string_view value = absl::StripAsciiWhitespace(parts.second);
-      // Any value may be a quoted string.
-      if (value.size() >= 2 && absl::ConsumePrefix(&value, "\"")) absl::ConsumeSuffix(&value, "\"");
-      if (absl::EqualsIgnoreCase(name, "wait") && !wait) wait = ParseWait(value);
-      if (absl::EqualsIgnoreCase(name, "return") && !wants_minimum) {
-        wants_minimum = absl::EqualsIgnoreCase(value, "minimal");
-      }
+  // Of equal names the first counts.
+  ForEachListItem(head, "Prefer", [&](absl::string_view preference) {
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(preference, absl::MaxSplits('=', 1));
+    const absl::string_view name = absl::StripAsciiWhitespace(parts.first);
+    absl::string_view value = absl::StripAsciiWhitespace(parts.second);
+    // Any value may be a quoted string.
+    if (value.size() >= 2 && absl::ConsumePrefix(&value, "\"")) absl::ConsumeSuffix(&value, "\"");
+    if (absl::EqualsIgnoreCase(name, "wait") && !wait) wait = ParseWait(value);
+    if (absl::EqualsIgnoreCase(name, "return") && !wants_minimum) {
+      wants_minimum = absl::EqualsIgnoreCase(value, "minimal");
     }
-  }
+  });
   return {.wait = wait.value_or(absl::ZeroDuration()),
           .wants_minimum = wants_minimum.value_or(false)};
 }

@@ -1,21 +1,16 @@
 #include "http/many_versions.h"
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_split.h"
+#include "http/list_field.h"
 
 namespace tcsync::http {
 
 bool AcceptsManyVersions(const RequestHead& head) {
-  // Several fields are one list (RFC 9110, section 5.3).
-  for (const HeaderView& header : head.headers) {
-    if (!absl::EqualsIgnoreCase(header.name, "Accept")) continue;
-    for (const absl::string_view range : absl::StrSplit(header.value, ',')) {
-      const absl::string_view type = absl::StripAsciiWhitespace(range.substr(0, range.find(';')));
-      if (absl::EqualsIgnoreCase(type, base::kVersionFramesMediaType)) return true;
-    }
-  }
-  return false;
+  bool accepts = false;
+  ForEachListItem(head, "Accept", [&accepts](absl::string_view type) {
+    accepts |= absl::EqualsIgnoreCase(type, base::kVersionFramesMediaType);
+  });
+  return accepts;
 }
 
 std::string BodyOf(std::vector<Version> versions) {

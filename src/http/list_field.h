@@ -1,0 +1,28 @@
+// Header fields whose values are lists.
+#ifndef TCSYNC_SRC_HTTP_LIST_FIELD_H_
+#define TCSYNC_SRC_HTTP_LIST_FIELD_H_
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "tcsync/http_message.h"
+
+namespace tcsync::http {
+
+// Calls `visit` with each item of the fields of that name, which are one list (RFC 9110, section
+// 5.3): without its parameters and the white space around it. Items in quotes must have no comma
+// and no semicolon in them.
+template <typename Visit>
+void ForEachListItem(const RequestHead& head, absl::string_view name, const Visit& visit) {
+  for (const HeaderView& header : head.headers) {
+    if (!absl::EqualsIgnoreCase(header.name, name)) continue;
+    for (const absl::string_view item : absl::StrSplit(header.value, ',')) {
+      visit(absl::StripAsciiWhitespace(item.substr(0, item.find(';'))));
+    }
+  }
+}
+
+}  // namespace tcsync::http
+
+#endif  // TCSYNC_SRC_HTTP_LIST_FIELD_H_
