@@ -90,6 +90,9 @@ class Connection {
   // and it was not idle for long.
   bool IsReusable();
 
+  // Whether the server keeps the connection open after the last exchange, all of which was read.
+  bool is_kept_alive() const { return is_kept_alive_; }
+
   // Whether the last exchange failed without a byte of an answer, as on a connection that the
   // server had closed before.
   bool was_closed_early() const { return was_closed_early_; }

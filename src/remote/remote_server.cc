@@ -273,7 +273,7 @@ RemoteResult<Answer> RemoteServer::Session::Send(const OutgoingRequest& request)
         connection->Exchange(request, deadlines_, options_.response_bytes_max);
     if (std::holds_alternative<Answer>(answer)) {
       // Otherwise it would hold a place at the server, with the rest of a body that nobody reads.
-      if (connection->IsReusable()) connection_ = std::move(connection);
+      if (connection->is_kept_alive()) connection_ = std::move(connection);
       return answer;
     }
     // The server closed an idle connection while the request was on its way. A request that changes
