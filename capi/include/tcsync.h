@@ -1103,8 +1103,9 @@ TCSYNC_API tcsync_code tcsync_remote_get_child_version(tcsync_remote *remote,
  * 3600, beside the remote's timeout_ms; proxies on the way may end a wait of more than 50 seconds.
  * *outcome is TCSYNC_OUTCOME_FOUND, with the version in *version_id; _UP_TO_DATE, after the wait or
  * earlier, because a server may end it at any time, also by closing the connection
- * (TCSYNC_REMOTE_NETWORK_FAILED): ask again, but after an early end not at once; _NO_WAITS, from a server without this extension of the protocol (docs/protocol.md, "Waiting for the
- * next version"); or _GONE. Needs no key.
+ * (TCSYNC_REMOTE_NETWORK_FAILED): ask again, but after an early end not at once; _NO_WAITS, from a
+ * server without this extension of the protocol (docs/protocol.md, "Waiting for the next version"); or
+ * _GONE. Needs no key.
  * Threads: one; tcsync_remote_cancel ends it from any other.
  * Ownership: borrows parent_version_id for the call.
  * Errors: TCSYNC_REMOTE_FAILED with its details; TCSYNC_INVALID_UUID; TCSYNC_INVALID_ARGUMENT for a

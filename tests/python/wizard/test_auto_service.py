@@ -13,7 +13,6 @@ import shutil
 import pytest
 from support import run_bounded
 
-from tcsync.wizard.auto.place import state_directory_of
 from tcsync.wizard.auto.service import VARIABLES, Service, desktop_entry, launchd_agent, systemd_unit
 
 TIMEOUT_S = 60
@@ -276,7 +275,7 @@ class TestPlaces:
         """If this fails, the file lies where nothing reads it."""
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-        service = Service((), state_directory_of(tmp_path), tmp_path)
+        service = Service(tmp_path)
         assert service.unit_path == tmp_path / f".config/systemd/user/{service.name}.service"
         assert service.desktop_entry_path == tmp_path / f".config/autostart/{service.name}.desktop"
         assert service.plist_path == tmp_path / f"Library/LaunchAgents/dev.{service.name}.plist"
@@ -286,7 +285,7 @@ class TestPlaces:
 
     def test_each_data_directory_has_its_own(self, tmp_path):
         """If this fails, the agents of two profiles of one person replace each other, and one `off` ends both."""
-        names = {Service((), state_directory_of(tmp_path / name), tmp_path / name).name for name in ("work", "home")}
+        names = {Service(tmp_path / name).name for name in ("work", "home")}
         assert len(names) == 2
 
     def test_the_variables_are_those_that_taskwarrior_needs(self):

@@ -246,8 +246,8 @@ class VersionWatch(_library.Closing):
         to 3,600, beside `timeout_s`. Proxies on the way may end a wait of more than 50 seconds.
 
         A server may end the wait at any time, with UpToDate, or by closing the connection, which is a RemoteError: ask
-        again, but after an early end not at once. One
-        without this extension of the protocol answers at once, with NoWaits: ask it now and then."""
+        again, but after an early end not at once. One without this extension of the protocol answers at once, with
+        NoWaits: ask it now and then."""
         return self.handle.call(lambda remote: await_version(remote, parent_version_id, wait_s))
 
     def cancel(self) -> None:

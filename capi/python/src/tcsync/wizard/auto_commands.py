@@ -11,20 +11,16 @@ from typing import Any
 
 import click
 
-from .auto.overview import Overview, look_at_agent, service_of
-from .auto.service import ServiceError
+from .auto.overview import Overview, agent_command, look_at_agent
+from .auto.service import Service, ServiceError
 from .computer import TaskProgram, ThisComputer
 from .console import Console
 from .endings import reported
 from .exit_codes import ExitCode
 from .findings import Problem
-from .options import JSON, TASK
+from .given_credentials import this_computer
+from .options import CA_FILE, JSON, TASK
 
-_CA_FILE = click.option(
-    "--ca-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path, resolve_path=True),
-    help="PEM file with a private certificate authority. Taskwarrior itself needs it in the system.",
-)
 _SYNCS_SHOWN = 5
 
 
@@ -34,7 +30,7 @@ def auto() -> None:
 
 
 @auto.command("on")
-@_CA_FILE
+@CA_FILE
 @TASK
 def on(ca_file: Path | None, task_command: str, task_timeout: float) -> None:
     """Start the agent, now and at each login.
@@ -45,9 +41,11 @@ def on(ca_file: Path | None, task_command: str, task_timeout: float) -> None:
     with reported(as_json=False) as console:
         computer = ThisComputer(TaskProgram(task_command, task_timeout))
         computer.require_credentials()
-        task = computer.taskwarrior.path.absolute()
+        command = agent_command(
+            computer.taskwarrior.path.absolute(), task_timeout, ca_file.resolve() if ca_file else None
+        )
         try:
-            kind = service_of(computer.taskrc, task, task_timeout, ca_file).install()
+            kind = Service(computer.taskrc.data_location).install(command)
         except ServiceError as reason:
             raise Problem.AGENT_NOT_STARTED.stop(detail=reason) from None
         console.done("This computer now syncs by itself.")
@@ -62,7 +60,7 @@ def on(ca_file: Path | None, task_command: str, task_timeout: float) -> None:
 def off() -> None:
     """Stop the agent, and do not start it at logins any more."""
     with reported(as_json=False) as console:
-        agent = _agent()
+        agent = look_at_agent(this_computer().taskrc)
         try:
             agent.service.remove()
         except ServiceError as reason:
@@ -75,16 +73,12 @@ def off() -> None:
 def status(as_json: bool) -> None:
     """Show whether the agent runs, and its last syncs."""
     with reported(as_json) as console:
-        agent = _agent()
+        agent = look_at_agent(this_computer().taskrc)
         if as_json:
             click.echo(json.dumps(_as_json(agent), indent=2))
         else:
             _show(console, agent)
         sys.exit(ExitCode.DONE if agent.pid is not None else ExitCode.NOT_CONFIGURED)
-
-
-def _agent() -> Overview:
-    return look_at_agent(ThisComputer(TaskProgram("task", 1.0)).taskrc)
 
 
 def _as_json(agent: Overview) -> dict[str, Any]:

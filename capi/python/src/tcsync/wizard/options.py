@@ -40,14 +40,17 @@ TASK = options(
 )
 
 
+CA_FILE = click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM file with a private certificate authority. Taskwarrior itself needs it in the system.",
+)
+
+
 def connection(timeout_s: float) -> Callable[[Command], Command]:
     """The options of calls to a server, with this time limit by default."""
     return options(
-        click.option(
-            "--ca-file",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="PEM file with a private certificate authority. Taskwarrior itself needs it in the system.",
-        ),
+        CA_FILE,
         click.option(
             "--server-timeout",
             type=click.FloatRange(min=0.1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from uuid import UUID
@@ -118,18 +119,17 @@ class Agent:
         self._pace.on_begin()
         finding = self._try_sync()
         now = time.monotonic()
-        has_changes = self._changes.look_after_sync() if finding is None else False
+        record = SyncRecord(began_at, round(now - begun, 3), self._reason)
         if finding is None:
             self._pace.on_success()
+            if self._changes.look_after_sync():
+                self._pace.on_change(now)
+            self._note(record)
         elif finding.problem is Problem.SYNC_DATABASE_IN_USE:
             self._pace.on_busy(now)
         else:
             self._pace.on_failure(now)
-        if has_changes:
-            self._pace.on_change(now)
-        if finding is None or finding.problem is not Problem.SYNC_DATABASE_IN_USE:
-            problem, text = (finding.problem.identifier, finding.text) if finding else (None, None)
-            self._note(SyncRecord(began_at, round(now - begun, 3), self._reason, problem, text))
+            self._note(replace(record, problem=finding.problem.identifier, text=finding.text))
         self._reason = "again"
         self._news.ask_again()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tcsync import Taskrc
 
 from .journal import Journal, read_journal
-from .place import JOURNAL, running_agent, state_directory_of
+from .place import JOURNAL, running_agent
 from .service import Service
 
 
@@ -31,21 +31,19 @@ class Overview:
 
 def look_at_agent(taskrc: Taskrc) -> Overview:
     """That of the data which the taskrc names."""
-    service = Service((), state_directory_of(taskrc.data_location), taskrc.data_location)
+    service = Service(taskrc.data_location)
     journal = read_journal(service.state_directory / JOURNAL) or Journal()
     return Overview(service, running_agent(service.state_directory), journal)
 
 
-def service_of(taskrc: Taskrc, task: Path, timeout_s: float, ca_file: Path | None) -> Service:
-    """The service of an agent with these options."""
+def agent_command(task: Path, timeout_s: float, ca_file: Path | None) -> list[str]:
+    """The command that is an agent with these options."""
     command = [sys.executable, "-m", "tcsync.wizard.auto", "--task", str(task), "--task-timeout", f"{timeout_s:g}"]
-    if ca_file is not None:
-        command += ["--ca-file", str(ca_file)]
-    return Service(tuple(command), state_directory_of(taskrc.data_location), taskrc.data_location)
+    return command if ca_file is None else [*command, "--ca-file", str(ca_file)]
 
 
 def remove_agent(taskrc: Taskrc) -> None:
     """Ends it, and removes its files with its journal. ServiceError."""
-    service = look_at_agent(taskrc).service
+    service = Service(taskrc.data_location)
     service.remove()
     shutil.rmtree(service.state_directory, ignore_errors=True)

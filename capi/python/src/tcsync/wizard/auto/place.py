@@ -6,17 +6,17 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 from uuid import UUID
 
-T = TypeVar("T")
+from ..locks import repeated, try_lock
 
 JOURNAL = "journal.json"
 _LOCK = "lock"
+#: Longer than another process takes to look at the lock, or to write its number after it has got it.
+_MOMENT_S = 1.0
 
 
 def state_directory_of(data_location: Path) -> Path:
@@ -33,11 +33,11 @@ def only_agent(state_directory: Path) -> Iterator[bool]:
     file = os.open(state_directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         # `running_agent` of another process has it for a moment.
-        is_only = _repeated(lambda: _try_lock(file, fcntl.LOCK_EX))
+        is_only = repeated(lambda: try_lock(file), _MOMENT_S)
         if is_only:
             os.ftruncate(file, 0)
             os.write(file, f"{os.getpid()}\n".encode())
-        yield bool(is_only)
+        yield is_only
     finally:
         os.close(file)
 
@@ -50,25 +50,11 @@ def running_agent(state_directory: Path) -> int | None:
         return None
     try:
         # An agent that has just begun writes its number in a moment.
-        found = _repeated(lambda: "none" if _try_lock(file, fcntl.LOCK_SH) else os.pread(file, 20, 0).decode().strip())
-        return int(found) if found and found.isdigit() else None
+        found = repeated(lambda: "none" if try_lock(file, fcntl.LOCK_SH) else _written(file), _MOMENT_S)
+        return int(found) if found.isdigit() else None
     finally:
         os.close(file)
 
 
-def _try_lock(file: int, kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass  # A file system without locks.
-    return True
-
-
-def _repeated(attempt: Callable[[], T]) -> T:
-    """The first true result within a second, or the last one."""
-    end = time.monotonic() + 1.0
-    while not (result := attempt()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return result
+def _written(file: int) -> str:
+    return os.pread(file, 20, 0).decode().strip()

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .place import running_agent
+from .place import running_agent, state_directory_of
 
 Kind = Literal["systemd", "launchd", "autostart"]
 
@@ -43,11 +43,13 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """The agent's service of one user, for one data directory: there may be others. `command` runs the agent."""
+    """The agent's service of one user, for one data directory: there may be others."""
 
-    command: tuple[str, ...]
-    state_directory: Path
     data_location: Path
+
+    @property
+    def state_directory(self) -> Path:
+        return state_directory_of(self.data_location)
 
     @property
     def name(self) -> str:
@@ -66,18 +68,19 @@ class Service:
     def desktop_entry_path(self) -> Path:
         return _configuration() / "autostart" / f"{self.name}.desktop"
 
-    def install(self) -> Kind:
-        """Writes the file, replacing an earlier one, and starts the agent, or starts it again. ServiceError."""
+    def install(self, command: Sequence[str]) -> Kind:
+        """Writes the file, replacing an earlier one, and starts the agent, or starts it again. `command` is the agent.
+        ServiceError."""
         self.remove()
         kind: Kind
         if sys.platform == "darwin":
-            self._install_launchd()
+            self._install_launchd(command)
             kind = "launchd"
         elif _has_systemd():
-            self._install_systemd()
+            self._install_systemd(command)
             kind = "systemd"
         else:
-            self._install_autostart()
+            self._install_autostart(command)
             kind = "autostart"
         try:
             self._await_running()
@@ -87,9 +90,8 @@ class Service:
             raise
         return kind
 
-    def remove(self) -> list[Path]:
-        """Stops the agent and removes its files; those that there were. ServiceError."""
-        removed = [path for path in self._files() if path.exists()]
+    def remove(self) -> None:
+        """Stops the agent and removes its files. ServiceError."""
         has_systemd = self.unit_path.exists() and _has_systemd()
         if has_systemd:
             _run("systemctl", "--user", "disable", "--now", self.unit_path.name)
@@ -103,7 +105,6 @@ class Service:
         if has_systemd:
             _run("systemctl", "--user", "daemon-reload")
         self._stop_process()
-        return removed
 
     @property
     def installed(self) -> Path | None:
@@ -113,22 +114,22 @@ class Service:
     def _files(self) -> tuple[Path, ...]:
         return self.unit_path, self.plist_path, self.desktop_entry_path
 
-    def _install_systemd(self) -> None:
-        _write(self.unit_path, systemd_unit(self.command, self._environment()))
+    def _install_systemd(self, command: Sequence[str]) -> None:
+        _write(self.unit_path, systemd_unit(command, self._environment()))
         _run("systemctl", "--user", "daemon-reload")
         _run("systemctl", "--user", "enable", "--now", self.unit_path.name)
 
-    def _install_launchd(self) -> None:
-        _write(self.plist_path, launchd_agent(self.plist_path.stem, self.command, self._environment()))
+    def _install_launchd(self, command: Sequence[str]) -> None:
+        _write(self.plist_path, launchd_agent(self.plist_path.stem, command, self._environment()))
         _run("launchctl", "bootstrap", f"gui/{os.getuid()}", str(self.plist_path))
 
-    def _install_autostart(self) -> None:
+    def _install_autostart(self, command: Sequence[str]) -> None:
         environment = self._environment()
-        _write(self.desktop_entry_path, desktop_entry(self.command, environment))
+        _write(self.desktop_entry_path, desktop_entry(command, environment))
         try:
             # A session of its own, so that it outlives the terminal.
             subprocess.Popen(
-                self.command,
+                command,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -137,7 +138,7 @@ class Service:
                 start_new_session=True,
             )
         except OSError as reason:
-            raise ServiceError(f"{self.command[0]}: {reason.strerror}") from None
+            raise ServiceError(f"{command[0]}: {reason.strerror}") from None
 
     def _environment(self) -> dict[str, str]:
         found = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
