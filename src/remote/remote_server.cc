@@ -32,7 +32,6 @@ namespace tcsync {
 namespace {
 
 using remote::Answer;
-using remote::BrokenAnswer;
 using remote::Cancellation;
 using remote::CheckBody;
 using remote::Connection;
