@@ -1,16 +1,11 @@
 #include "listener/connection.h"
 
 #include <algorithm>
-#include <array>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/error.hpp>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "listener/event_loop.h"
-#include "listener/kernel_bytes.h"
 
 namespace tcsync::listener {
 namespace {
@@ -18,10 +13,6 @@ namespace {
 using boost::system::error_code;
 
 constexpr Connection::Instant kNever = Connection::Instant::max();
-
-bool WouldBlock(const error_code& error) {
-  return error == boost::asio::error::would_block || error == boost::asio::error::try_again;
-}
 
 // The extension of a deadline for so many moved bytes.
 std::chrono::nanoseconds TimeBought(size_t bytes, int64_t bytes_per_second) {
@@ -40,19 +31,15 @@ http::Response TooManyConnectionsResponse() {
 Connection::Connection(EventLoop& loop, uint64_t id, Accepted accepted)
     : loop_(loop),
       id_(id),
-      socket_(std::move(accepted.socket)),
+      transport_(std::move(accepted.socket), accepted.tls),
       peer_(accepted.peer),
-      tls_credentials_(accepted.tls),
       place_(this),
       touched_at_(loop.clock().now()),
       state_deadline_(FirstRequestDeadline()),
       request_deadline_(kNever),
       send_deadline_(kNever),
       peer_network_(accepted.network),
-      trusted_proxies_(accepted.trusted_proxies) {
-  error_code ignored;
-  socket_.non_blocking(true, ignored);
-}
+      trusted_proxies_(accepted.trusted_proxies) {}
 
 Connection::Instant Connection::FirstRequestDeadline() const {
   return loop_.clock().now() +
@@ -114,21 +101,15 @@ bool Connection::WaitsForClient() const {
 
 void Connection::TurnAway() {
   turned_away_ = true;
-  if (NeedsHandshake()) return WaitForInput();
+  if (transport_.NeedsHandshake()) return WaitForInput();
   AnswerAndEnd(TooManyConnectionsResponse());
-}
-
-bool Connection::HasUnreadInput() const {
-  error_code ignored;
-  return socket_.available(ignored) > 0 || (tls_ != nullptr && tls_->HasPartialInput());
 }
 
 // Memory
 
 int64_t Connection::Bytes() const {
-  size_t bytes = base::kConnectionBytes + input_.capacity() + output_.spare_bytes();
-  if (tls_ != nullptr)
-    bytes += handshake_is_done_ ? base::kTlsSessionBytes : base::kTlsHandshakeBytes;
+  const size_t bytes = base::kConnectionBytes + input_.capacity() + output_.spare_bytes() +
+                       transport_.SessionBytes();
   return static_cast<int64_t>(bytes) + kernel_bytes_;
 }
 
@@ -141,57 +122,34 @@ bool Connection::Settle() {
 
 // TLS
 
-bool Connection::BeginTls() {
-  char first = 0;
-  error_code error;
-  socket_.receive(boost::asio::buffer(&first, 1), StreamSocket::message_peek, error);
-  if (WouldBlock(error)) {
-    WaitForInput();
-    return false;
-  }
-  if (error) {
-    Close();
-    return false;
-  }
-  // No TLS handshake begins with a letter, and every HTTP method does.
-  if (absl::ascii_isupper(first)) {
-    tls_credentials_ = nullptr;
+bool Connection::ContinueHandshake() {
+  const Transport::Handshake step = transport_.ContinueHandshake();
+  if (step == Transport::Handshake::kIsPlain) {
     AnswerAndEnd(http::TextResponse(
         400, "This port speaks TLS only: the server's URL must begin with https://."));
     return false;
   }
-  tls_ = tls_credentials_->BeginSession(socket_.native_handle());
-  if (tls_ == nullptr) {
+  if (step == Transport::Handshake::kFailed) {
     Close();
     return false;
   }
-  SetState(State::kHandshake);
-  return Settle();
-}
-
-bool Connection::ContinueHandshake() {
-  if (tls_ == nullptr && !BeginTls()) return false;
-  switch (tls_->ContinueHandshake()) {
-    case TlsSession::Handshake::kDone:
-      handshake_is_done_ = true;
-      SetState(State::kNew);
-      if (!turned_away_) return Settle();
-      AnswerAndEnd(TooManyConnectionsResponse());
-      return false;
-    case TlsSession::Handshake::kNeedsInput:
-      WaitForInput();
-      return false;
-    case TlsSession::Handshake::kNeedsOutput:
-      socket_.async_wait(StreamSocket::wait_write, [self = shared_from_this()](error_code failed) {
-        if (self->state_ == State::kClosed) return;
-        if (failed) return self->Close();
-        self->OnReadable();
-      });
-      return false;
-    case TlsSession::Handshake::kFailed:
-      break;
+  if (step == Transport::Handshake::kDone) {
+    SetState(State::kNew);
+    if (!turned_away_) return Settle();
+    AnswerAndEnd(TooManyConnectionsResponse());
+    return false;
   }
-  Close();
+  if (transport_.HasSession()) SetState(State::kHandshake);
+  if (!Settle()) return false;
+  if (step == Transport::Handshake::kNeedsInput) {
+    WaitForInput();
+    return false;
+  }
+  transport_.AwaitRoom([self = shared_from_this()](error_code failed) {
+    if (self->state_ == State::kClosed) return;
+    if (failed) return self->Close();
+    self->OnReadable();
+  });
   return false;
 }
 
@@ -201,7 +159,7 @@ void Connection::WaitForInput() {
   if (ends_after_request_ && IsBetweenRequests() && !HasUnreadInput()) return Close();
   if (input_waits_) return;
   input_waits_ = true;
-  socket_.async_wait(StreamSocket::wait_read, [self = shared_from_this()](error_code error) {
+  transport_.AwaitInput([self = shared_from_this()](error_code error) {
     self->input_waits_ = false;
     if (self->state_ == State::kClosed) return;
     if (error) return self->Close();
@@ -231,12 +189,14 @@ void Connection::TakeTurn() {
 void Connection::ReadInput() {
   std::vector<char>& buffer = loop_.read_buffer();
   if (state_ == State::kLingering) return Drop(buffer);
-  if (NeedsHandshake() && !ContinueHandshake()) return;
+  if (transport_.NeedsHandshake() && !ContinueHandshake()) return;
   error_code error;
-  const size_t size = Receive(buffer, error);
-  if (WouldBlock(error)) {
+  // Heads are small. Input beyond a turn's requests would have to be kept.
+  const size_t room = state_ == State::kBody ? buffer.size() : base::kHeadReadBytes;
+  const size_t size = transport_.Receive(buffer.data(), room, error);
+  if (Transport::WouldBlock(error)) {
     // A request has begun to arrive, though it cannot be read before its record is complete.
-    if (IsBetweenRequests() && tls_ != nullptr && tls_->HasPartialInput()) BeginHead();
+    if (IsBetweenRequests() && transport_.HasPartialRecord()) BeginHead();
     return WaitForInput();
   }
   // The client may have ended its input while its request waited, and read the answer that goes out
@@ -248,24 +208,9 @@ void Connection::ReadInput() {
 
 void Connection::Drop(std::vector<char>& buffer) {
   error_code error;
-  socket_.read_some(boost::asio::buffer(buffer), error);
-  if (error && !WouldBlock(error)) return Close();
+  transport_.Receive(buffer.data(), buffer.size(), error);
+  if (error && !Transport::WouldBlock(error)) return Close();
   WaitForInput();
-}
-
-size_t Connection::Receive(std::vector<char>& buffer, error_code& error) {
-  // Heads are small. Input beyond a turn's requests would have to be kept.
-  const size_t room = state_ == State::kBody ? buffer.size() : base::kHeadReadBytes;
-  if (tls_ == nullptr) return socket_.read_some(boost::asio::buffer(buffer.data(), room), error);
-  size_t received = 0;
-  size_t record = 0;
-  // A record that is not full is usually the last one for now.
-  do {
-    record = tls_->Read(buffer.data() + received, room - received, error);
-    received += record;
-  } while (record == TlsSession::kRecordBytesMax && room - received >= TlsSession::kRecordBytesMax);
-  if (received > 0) error = {};  // any error will occur again
-  return received;
 }
 
 void Connection::OnInput(absl::string_view bytes) {
@@ -442,15 +387,6 @@ void Connection::AnswerAndEnd(http::Response response) {
   Flush();
 }
 
-size_t Connection::SendQueued(error_code& error) {
-  const auto [first, second] = output_.Unsent();
-  if (tls_ != nullptr) return tls_->Write(first.empty() ? second : first, error);
-  const std::array<boost::asio::const_buffer, 2> buffers = {
-      boost::asio::buffer(first.data(), first.size()),
-      boost::asio::buffer(second.data(), second.size())};
-  return socket_.write_some(buffers, error);
-}
-
 bool Connection::Flush() {
   if (state_ == State::kClosed || send_waits_ || awaits_piece_) return false;
   do {
@@ -464,8 +400,9 @@ bool Connection::Flush() {
 bool Connection::SendAll() {
   while (output_.HasUnsent()) {
     error_code error;
-    const size_t sent = SendQueued(error);
-    if (WouldBlock(error)) {
+    const auto [first, second] = output_.Unsent();
+    const size_t sent = transport_.Send(first, second, error);
+    if (Transport::WouldBlock(error)) {
       WaitForRoom();
       return false;
     }
@@ -486,8 +423,8 @@ void Connection::WaitForRoom() {
   if (state_ == State::kIdle) SetState(State::kSending);
   // The spare buffer is freed, because nothing is parsed meanwhile.
   output_.TrimText();
-  kernel_bytes_ = BytesInKernel(socket_.native_handle());
-  socket_.async_wait(StreamSocket::wait_write, [self = shared_from_this()](error_code failed) {
+  kernel_bytes_ = transport_.KernelBytes();
+  transport_.AwaitRoom([self = shared_from_this()](error_code failed) {
     self->loop_.clock().Read();
     self->send_waits_ = false;
     self->kernel_bytes_ = 0;
@@ -539,10 +476,7 @@ void Connection::Linger() {
   if (state_ == State::kLingering) return;
   SetState(State::kLingering);
   std::string().swap(input_);
-  if (tls_ != nullptr) tls_->SendCloseNotify();
-  tls_.reset();
-  error_code ignored;
-  socket_.shutdown(StreamSocket::shutdown_send, ignored);
+  transport_.EndOutput();
   WaitForInput();
 }
 
@@ -553,7 +487,7 @@ void Connection::CheckDeadlines(Instant now) {
   const bool is_blocked = send_waits_ || is_paused_ || state_ == State::kAnswering ||
                           (state_ == State::kWaiting && !input_waits_);
   if (is_blocked) {
-    kernel_bytes_ = BytesInKernel(socket_.native_handle());
+    kernel_bytes_ = transport_.KernelBytes();
     if (!Settle()) return;
   } else if (kernel_bytes_ != 0) {
     kernel_bytes_ = 0;
@@ -583,17 +517,14 @@ void Connection::End(EndReason reason) {
 
 void Connection::Close() {
   if (state_ == State::kClosed) return;
-  // Not after a part of an answer, which would then look complete.
-  if (tls_ != nullptr && !send_waits_ && !output_.HasUnsent() && !output_.HasUnread())
-    tls_->SendCloseNotify();
+  const bool is_complete = !send_waits_ && !output_.HasUnsent() && !output_.HasUnread();
   SetState(State::kClosed);
   Settle();
   if (parser_) parser_->EndWait();
   parser_.reset();
   // The rest of the body is not needed any more.
   output_.DropBody();
-  error_code ignored;
-  socket_.close(ignored);
+  transport_.Close(is_complete);
   loop_.Forget(*this);
 }
 

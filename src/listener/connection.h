@@ -18,7 +18,7 @@
 #include "listener/loop_clock.h"
 #include "listener/request_parser.h"
 #include "listener/send_queue.h"
-#include "listener/tls_session.h"
+#include "listener/transport.h"
 #include "tcsync/http_message.h"
 
 namespace tcsync::listener {
@@ -70,7 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool turned_away() const { return turned_away_; }
 
   // Whether the client has sent input that the loop has not read yet.
-  bool HasUnreadInput() const;
+  bool HasUnreadInput() const { return transport_.HasUnreadInput(); }
 
   // Acts on passed deadlines, and accounts for the bytes in the kernel.
   void CheckDeadlines(Instant now);
@@ -140,10 +140,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   // TLS
-  bool NeedsHandshake() const { return tls_credentials_ != nullptr && !handshake_is_done_; }
   // Continues the handshake; true when it is done and the connection can continue.
   bool ContinueHandshake();
-  bool BeginTls();
 
   // Input
   void WaitForInput();
@@ -154,9 +152,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Proceed();
   // Drops the further input of a lingering connection.
   void Drop(std::vector<char>& buffer);
-  // As the socket's read_some and write_some, through TLS if it is in use.
-  size_t Receive(std::vector<char>& buffer, boost::system::error_code& error);
-  size_t SendQueued(boost::system::error_code& error);
   void OnInput(absl::string_view bytes);
   // Parses and answers as many requests as `bytes` contain; returns the number of consumed bytes.
   size_t ParseRequests(absl::string_view bytes);
@@ -186,11 +181,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   EventLoop& loop_;
   const uint64_t id_;
-  StreamSocket socket_;
+  Transport transport_;
   const PeerAddress peer_;
-  const TlsCredentials* tls_credentials_;  // nullptr for plain HTTP
-  std::unique_ptr<TlsSession> tls_;        // from the client's first byte on
-  bool handshake_is_done_ = false;
   State state_ = State::kNew;
   SharePlace place_;
 
