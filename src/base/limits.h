@@ -103,9 +103,11 @@ inline constexpr size_t kSeparateBodyBytesMin = 16 * 1024;
 inline constexpr size_t kGatheredResponseBytesMax = 64 * 1024;
 
 // After a response that ends a connection early, further input of the client is read and dropped
-// for this long, so that the system does not reset the connection before the client has the
-// response.
-inline constexpr int64_t kLingerTimeoutMs = 2'000;
+// while it arrives, so that the system does not reset the connection before the client has the
+// response: until there was none for this long, and in all for so long. A client that was turned
+// away, whose connection takes no place, has only the former.
+inline constexpr std::chrono::milliseconds kLingerQuiet{2'000};
+inline constexpr std::chrono::milliseconds kLingerTimeout{30'000};
 
 // Token buckets of one kind (client IDs, addresses, new clients of an address). One is in memory
 // only until its tokens have come back, so there are about (requests in a second) / (tokens in a

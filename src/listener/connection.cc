@@ -64,8 +64,8 @@ void Connection::SetState(State state) {
       state_deadline_ = touched_at_ + loop_.timeouts().body;
       break;
     case State::kLingering:
-      state_deadline_ = touched_at_ + std::chrono::milliseconds(base::kLingerTimeoutMs);
-      request_deadline_ = kNever;
+      state_deadline_ = touched_at_ + base::kLingerQuiet;
+      request_deadline_ = touched_at_ + (turned_away_ ? base::kLingerQuiet : base::kLingerTimeout);
       break;
     case State::kNew:
       state_deadline_ = FirstRequestDeadline();
@@ -210,6 +210,7 @@ void Connection::Drop(std::vector<char>& buffer) {
   error_code error;
   transport_.Receive(buffer.data(), buffer.size(), error);
   if (error && !Transport::WouldBlock(error)) return Close();
+  if (!error) state_deadline_ = loop_.clock().now() + base::kLingerQuiet;
   WaitForInput();
 }
 
@@ -475,7 +476,9 @@ void Connection::OnAllSent() {
 void Connection::Linger() {
   if (state_ == State::kLingering) return;
   SetState(State::kLingering);
+  // Nothing more is parsed, though a part of the input may have been about to be.
   std::string().swap(input_);
+  wants_turn_ = false;
   transport_.EndOutput();
   WaitForInput();
 }

@@ -69,8 +69,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Whether TurnAway was called.
   bool turned_away() const { return turned_away_; }
 
-  // Whether the client has sent input that the loop has not read yet.
-  bool HasUnreadInput() const { return transport_.HasUnreadInput(); }
+  // Whether the client has sent input that was not parsed yet.
+  bool HasUnreadInput() const { return wants_turn_ || transport_.HasUnreadInput(); }
 
   // Acts on passed deadlines, and accounts for the bytes in the kernel.
   void CheckDeadlines(Instant now);

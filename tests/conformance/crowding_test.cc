@@ -87,7 +87,7 @@ TEST(ConnectionsMaxTest, ANewConnectionClosesTheLongestIdleOne) {
 
 // As in src/base/limits.h.
 constexpr absl::Duration kFirstRequestWait = absl::Seconds(1);
-constexpr absl::Duration kLingerTimeout = absl::Seconds(2);
+constexpr absl::Duration kLingerQuiet = absl::Seconds(2);
 
 // Runs `scenario`, which returns its success, until it has taken less time than the interval under
 // test: on a machine that stalls for a second, the result means nothing.
@@ -128,7 +128,7 @@ TEST(ConnectionsMaxTest, AConnectionWithAnArrivingFirstRequestIsNotClosed) {
 // has enough of them to take every place.
 TEST(ConnectionsMaxTest, RefusedConnectionsTakeNoPlaces) {
   // Only the end of lingering makes room then.
-  ExpectWithin(kLingerTimeout, [] {
+  ExpectWithin(kLingerQuiet, [] {
     constexpr int kConnections = 3;
     Options options = OptionsFor("memory");
     options.connections_max = kConnections;

@@ -280,12 +280,17 @@ bool HttpClient::Send(absl::string_view bytes) {
           SendTlsOutput());
 }
 
+bool HttpClient::SendBlindly(absl::string_view bytes) { return SendRaw(bytes, POLLOUT); }
+
 bool HttpClient::SendRaw(absl::string_view bytes) {
+  // TLS has messages that are no answer.
+  return SendRaw(bytes, ssl_ == nullptr ? POLLOUT | POLLIN : POLLOUT);
+}
+
+bool HttpClient::SendRaw(absl::string_view bytes, short events) {
   if (!connected()) return false;
   const absl::Time deadline = NewDeadline();
   while (!bytes.empty()) {
-    // TLS has messages that are no answer.
-    const short events = ssl_ == nullptr ? POLLOUT | POLLIN : POLLOUT;
     const short ready = Poll(socket_, events, deadline);
     if ((ready & POLLOUT) == 0) return false;
     const ssize_t sent = send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);

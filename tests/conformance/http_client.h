@@ -109,6 +109,11 @@ class HttpClient {
   // The same in pieces of `piece_bytes`, each given to the network by itself.
   bool SendInPieces(absl::string_view bytes, size_t piece_bytes);
 
+  // Sends all of `bytes` without a look at what the server has sent, as a client does that writes
+  // to the end before it reads. Not with TLS. False when the connection is reset, or at the
+  // deadline.
+  bool SendBlindly(absl::string_view bytes);
+
   // Sends all of `bytes` and reads meanwhile; ReadResponse finds the input.
   bool SendWhileReading(absl::string_view bytes);
 
@@ -140,6 +145,8 @@ class HttpClient {
   ReadResult ReadMore(absl::Time deadline);
   ReadResult ReadMoreRaw(absl::Time deadline, std::string& buffer);
   bool SendRaw(absl::string_view bytes);
+  // Until one of poll's `events` other than POLLOUT happens.
+  bool SendRaw(absl::string_view bytes, short events);
   // TLS's messages to the server.
   std::string TakeTlsOutput();
   bool SendTlsOutput();
