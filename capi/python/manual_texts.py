@@ -156,8 +156,8 @@ PAGES = {
         ),
         description=(
             "The agent looks at Taskwarrior's database, waits at the server for the changes of other computers, and "
-            "runs `task sync`. It is a user service of systemd or launchd where there is one. Elsewhere the desktop's "
-            "autostart begins it, and `tcsync auto on` starts it at once.",
+            "syncs as `task sync` does. It is a user service of systemd or launchd where there is one. Elsewhere the "
+            "desktop's autostart begins it, and `tcsync auto on` starts it at once.",
             "PATH, TASKRC, TASKDATA and the places of the user's files are the agent's as they were at `tcsync auto "
             "on`. Variables for proxies are not kept.",
         ),

@@ -10,8 +10,8 @@ from pathlib import Path
 from .findings import Problem
 from .locks import repeated, try_lock
 
-#: Longer than a look at the lock takes.
-_LOOK_S = 0.1
+#: Longer than a look at the lock takes, and longer than most syncs of the agent.
+_PATIENCE_S = 3.0
 
 
 @contextmanager
@@ -21,8 +21,7 @@ def alone(directory: Path) -> Iterator[None]:
     mislead."""
     file = _open(directory)
     try:
-        # `is_alone` of another process may have it.
-        if not repeated(lambda: try_lock(file), _LOOK_S):
+        if not repeated(lambda: try_lock(file), _PATIENCE_S):
             raise Problem.COMPUTER_BUSY.stop(directory=directory)
         yield
     finally:

@@ -26,7 +26,7 @@ _SYNCS_SHOWN = 5
 
 @click.group("auto")
 def auto() -> None:
-    """Keep this computer in sync by itself: a small program that runs `task sync` when there is something to sync."""
+    """Keep this computer in sync by itself: a small program that syncs when there is something to sync."""
 
 
 @auto.command("on")
@@ -35,8 +35,8 @@ def auto() -> None:
 def on(ca_file: Path | None, task_command: str, task_timeout: float) -> None:
     """Start the agent, now and at each login.
 
-    It notices changes in Taskwarrior's database, waits for another computer's changes at the server, and runs
-    `task sync`. It has no secret of its own. A second `tcsync auto on` takes the present options.
+    It notices changes in Taskwarrior's database, waits for another computer's changes at the server, and syncs as
+    `task sync` does. It has no secret of its own. A second `tcsync auto on` takes the present options.
     """
     with reported(as_json=False) as console:
         computer = ThisComputer(TaskProgram(task_command, task_timeout))

@@ -70,10 +70,12 @@ class ThisComputer:
     def taskwarrior(self) -> Taskwarrior:
         """The Taskwarrior of this computer, looked for once."""
         if self._taskwarrior is None:
-            self._taskwarrior = find_taskwarrior(
-                self.taskrc_path, command=self._program.command, timeout_s=self._program.timeout_s
-            )
+            self._taskwarrior = self.find_taskwarrior()
         return self._taskwarrior
+
+    def find_taskwarrior(self) -> Taskwarrior:
+        """The Taskwarrior that is installed now. CommandStopped if there is none that can sync."""
+        return find_taskwarrior(self.taskrc_path, command=self._program.command, timeout_s=self._program.timeout_s)
 
     def replica(self) -> LocalReplica:
         """The replica as it is now."""

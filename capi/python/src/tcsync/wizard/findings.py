@@ -7,6 +7,7 @@ texts, {words} in braces are filled in; the values are never secrets.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -41,6 +42,15 @@ class Finding:
 
     def as_json(self) -> dict[str, str]:
         return {"id": self.problem.identifier, "text": self.text, "remedy": self.remedy}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, str]) -> Finding:
+        """The opposite. ValueError for anything else."""
+        try:
+            problem = Problem[values["id"].upper().replace("-", "_")]
+            return cls(problem, values["text"], values["remedy"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no finding: {error}") from None
 
 
 class CommandStopped(Exception):
@@ -428,6 +438,11 @@ class Problem(Enum):
         "Close other programs that use Taskwarrior's data, or wait until their sync has ended, and try again.",
         ExitCode.TASKWARRIOR,
     )
+    SYNC_ENDLESS = (
+        "A sync was stopped after {seconds} s. What it had received and sent stays, and the next one continues there.",
+        "With a slow connection, `tcsync auto on --task-timeout SECONDS` allows ten times that long.",
+        ExitCode.SERVER,
+    )
     SYNC_HALF_DONE = (
         "The first sync had begun to take effect and then failed, so the settings were kept: {detail}",
         "Run `task sync` again, or `tcsync doctor`, which says what is wrong.",
@@ -556,7 +571,7 @@ class Problem(Enum):
         ExitCode.CHECK_FAILED,
     )
     COMPUTER_BUSY = (
-        "Another tcsync command is at work on Taskwarrior's data in {directory}.",
+        "Another tcsync command, or a sync of the agent, is at work on Taskwarrior's data in {directory}.",
         "Wait until it has ended, or end it, then try again.",
         ExitCode.REFUSED,
     )

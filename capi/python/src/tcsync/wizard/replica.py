@@ -13,7 +13,7 @@ from tcsync import NIL_VERSION, Create, Delete, Replica, ReplicaError, ReplicaFa
 from .findings import Problem
 
 #: The problem of each fault; of any other fault it is REPLICA_UNREADABLE.
-_PROBLEM_OF_FAULT = {
+PROBLEM_OF_FAULT = {
     ReplicaFault.WRONG_FORMAT: Problem.REPLICA_UNKNOWN,
     ReplicaFault.DATA_LOSS: Problem.REPLICA_DAMAGED,
 }
@@ -54,5 +54,5 @@ def read_replica(data_directory: Path) -> LocalReplica:
     except ReplicaError as error:
         if error.fault is ReplicaFault.REPLICA_MISSING:
             return LocalReplica()
-        problem = _PROBLEM_OF_FAULT.get(error.fault, Problem.REPLICA_UNREADABLE)
+        problem = PROBLEM_OF_FAULT.get(error.fault, Problem.REPLICA_UNREADABLE)
         raise problem.stop(detail=str(error).rstrip(". ")) from None

@@ -7,19 +7,17 @@ all of its children (hooks). Settings are only overridden for the run, on the co
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .findings import CommandStopped, Finding, Problem
-from .interrupts import interrupts_deferred
+from .programs import running
 
 OLDEST_VERSION = (3, 1)
 #: The first release with a TaskChampion that keeps synced operations, and marks them.
@@ -48,7 +46,7 @@ _PROBLEM_OF_STATUS = {
 }
 # The second and the third are of Taskwarrior 3.1, whose HTTP client is another one.
 _UNREACHABLE = re.compile(r"error sending request|Connection Failed|Dns Failed|timed out")
-_AFTER_KILL_S = 5.0
+_PS_TIMEOUT_S = 5.0
 # With rc.debug.hooks=1 Taskwarrior names each hook before it runs it; a hook's failure ends it with this status.
 _CALLED_HOOK = re.compile(r"^Hook: Calling (.+)$", re.MULTILINE)
 _HOOK_FAILED_STATUS = 4
@@ -111,7 +109,7 @@ class Taskwarrior:
     def sync(self) -> int | None:
         """Runs `task sync`; returns the number of operations that it reports as sent, or None: releases before
         3.4.2 report none. CommandStopped has the reason of a failure."""
-        done = self._run("rc.verbose=sync", "rc.debug.hooks=1", "sync", timeout_s=self._sync_timeout_s)
+        done = self._run("rc.verbose=sync", "rc.debug.hooks=1", "sync", timeout_s=self.sync_timeout_s)
         if done.status != 0:
             raise CommandStopped(explain_sync(done))
         sent = _SENT.search(done.stdout)
@@ -122,11 +120,12 @@ class Taskwarrior:
         url = [f"rc.sync.server.url={server_url}"] if server_url else []
         elsewhere = {**environment, "TASKDATA": str(data_directory)}
         return self._run(
-            *("rc.verbose=sync", "rc.hooks=0", *url, "sync"), timeout_s=self._sync_timeout_s, environment=elsewhere
+            *("rc.verbose=sync", "rc.hooks=0", *url, "sync"), timeout_s=self.sync_timeout_s, environment=elsewhere
         )
 
     @property
-    def _sync_timeout_s(self) -> float:
+    def sync_timeout_s(self) -> float:
+        """The time limit of a whole sync."""
         return self._timeout_s * SYNC_TIMEOUT_FACTOR
 
     def _run(
@@ -190,48 +189,29 @@ def explain_sync(done: TaskRun) -> Finding:
 
 
 def _run_bounded(command: Sequence[str], shown: str, environment: Mapping[str, str], timeout_s: float) -> TaskRun:
-    """Runs a program without standard input. After its time limit, or a Ctrl-C, it is killed with all of its
-    children."""
-    process: subprocess.Popen[str] | None = None
     try:
-        with (
-            interrupts_deferred()
-        ):  # Otherwise a Ctrl-C could come after the start of the program and before its number is known here.
-            process = _start(command, environment)
-        stdout, stderr = process.communicate(timeout=timeout_s)
-        return TaskRun(shown, process.returncode, stdout, stderr)
+        with running(command, environment) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=timeout_s)
+            except subprocess.TimeoutExpired:
+                raise _hanging(process.pid, shown, timeout_s) from None
+            return TaskRun(shown, process.returncode, stdout, stderr)
     except OSError as error:
         raise Problem.TASK_FAILS.stop(command=shown, status="none", detail=error.strerror or str(error)) from None
-    except subprocess.TimeoutExpired:
-        hook = _running_hook(process.pid) if process else None
-        if hook is not None:
-            raise Problem.HOOK_HANGS.stop(
-                command=shown, seconds=f"{timeout_s:g}", hook=hook.name, path=shlex.quote(str(hook))
-            ) from None
-        raise Problem.TASK_HANGS.stop(command=shown, seconds=f"{timeout_s:g}") from None
-    finally:
-        if process is not None and process.returncode is None:
-            _kill(process)
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
+def _hanging(process_group: int, shown: str, timeout_s: float) -> CommandStopped:
+    hook = _running_hook(process_group)
+    if hook is None:
+        return Problem.TASK_HANGS.stop(command=shown, seconds=f"{timeout_s:g}")
+    return Problem.HOOK_HANGS.stop(command=shown, seconds=f"{timeout_s:g}", hook=hook.name, path=shlex.quote(str(hook)))
 
 
 def _running_hook(process_group: int) -> Path | None:
     """The hook that runs in a process group, if `ps` shows one."""
     try:
         listed = subprocess.run(
-            ("ps", "-A", "-o", "pgid=,args="), capture_output=True, text=True, timeout=_AFTER_KILL_S, check=False
+            ("ps", "-A", "-o", "pgid=,args="), capture_output=True, text=True, timeout=_PS_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -240,11 +220,3 @@ def _running_hook(process_group: int) -> Path | None:
         if group == str(process_group) and (found := _RUNNING_HOOK.search(command)):
             return Path(found[1])
     return None
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    """Kills the whole session's process group, and does not wait for processes that have left it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=_AFTER_KILL_S)

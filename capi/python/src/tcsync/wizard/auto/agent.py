@@ -1,4 +1,4 @@
-"""The agent's loop: it looks at this computer's database, listens to the server, and runs `task sync`."""
+"""The agent's loop: it looks at this computer's database, listens to the server, and syncs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..findings import CommandStopped, Finding, Problem
 from .journal import Journal, SyncRecord, read_journal
 from .local_changes import LocalChanges
 from .notice import tell_person
+from .one_sync import sync_once
 from .pace import FAILING_NOTICE_S, Pace
 from .place import JOURNAL
 from .routes import Routes
@@ -30,7 +31,18 @@ ROUTES_S = 2.0
 #: The settings are read again that often.
 SETTINGS_S = 10.0
 #: What a computer without a network meets. Nobody needs to be told of it.
-OFFLINE = Problem.SYNC_UNREACHABLE
+OFFLINE = {
+    problem.identifier
+    for problem in (
+        Problem.REMOTE_NAME_NOT_RESOLVED,
+        Problem.REMOTE_CONNECTION_REFUSED,
+        Problem.REMOTE_NETWORK_FAILED,
+        Problem.REMOTE_TIMED_OUT,
+        Problem.SYNC_UNREACHABLE,
+    )
+}
+#: Another program or command is at work.
+BUSY = (Problem.SYNC_DATABASE_IN_USE, Problem.COMPUTER_BUSY)
 
 
 class Agent:
@@ -38,6 +50,7 @@ class Agent:
 
     def __init__(self, computer: ThisComputer, state_directory: Path, *, ca_file: Path | None = None) -> None:
         self._computer = computer
+        self._ca_file = ca_file
         self._settings = self._read_settings()
         self._journal_path = state_directory / JOURNAL
         self._journal = read_journal(self._journal_path) or Journal()
@@ -112,7 +125,7 @@ class Agent:
         return has_news
 
     def _sync(self) -> None:
-        # Taskwarrior's own lock keeps two syncs apart; a setup must not meet one in its middle.
+        # A setup must not meet a sync in its middle.
         if not is_alone(self._computer.taskrc.data_location):
             return self._pace.on_busy(time.monotonic())
         began_at, begun = time.time(), time.monotonic()
@@ -125,7 +138,7 @@ class Agent:
             if self._changes.look_after_sync():
                 self._pace.on_change(now)
             self._note(record)
-        elif finding.problem is Problem.SYNC_DATABASE_IN_USE:
+        elif finding.problem in BUSY:
             self._pace.on_busy(now)
         else:
             self._pace.on_failure(now)
@@ -135,7 +148,7 @@ class Agent:
 
     def _try_sync(self) -> Finding | None:
         try:
-            self._computer.taskwarrior.sync()
+            sync_once(self._computer, self._ca_file)
         except CommandStopped as stop:
             return stop.finding
         return None
@@ -145,7 +158,7 @@ class Agent:
         journal.add(record)
         since, now = journal.failing_since, record.began_at
         is_due = since is not None and now - since >= FAILING_NOTICE_S
-        if is_due and record.problem != OFFLINE.identifier and now - (journal.told_at or 0) >= FAILING_NOTICE_S:
+        if is_due and record.problem not in OFFLINE and now - (journal.told_at or 0) >= FAILING_NOTICE_S:
             journal.told_at = now
             tell_person("Taskwarrior has not synced for a day", f"{record.text} `tcsync doctor` says what to do.")
         self._write()

@@ -14,7 +14,7 @@ SYNCS_MAX = 50
 
 @dataclass(frozen=True)
 class SyncRecord:
-    """One `task sync` of the agent."""
+    """One sync of the agent."""
 
     #: Seconds since 1970.
     began_at: float

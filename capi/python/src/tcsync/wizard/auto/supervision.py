@@ -17,7 +17,7 @@ from .place import only_agent, running_agent, state_directory_of
 
 
 def supervise(make_computer: Callable[[], ThisComputer], *, ca_file: Path | None = None) -> None:
-    """Runs agents until SIGTERM, SIGINT or SIGHUP, which end a `task sync` in progress as well. CommandStopped where
+    """Runs agents until SIGTERM, SIGINT or SIGHUP, which end a sync in progress as well. CommandStopped where
     another process does."""
     with suppress(KeyboardInterrupt), signals_as_interrupts():
         while True:

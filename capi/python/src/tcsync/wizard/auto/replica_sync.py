@@ -1,0 +1,61 @@
+"""One sync by tcsync's own replica, as a program: what it needs in memory, the secret too, ends with it.
+
+After a failure its standard output is the finding as JSON, and its exit status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tcsync import Replica, ReplicaError, ReplicaFault, SyncError, SyncFault
+
+from ..findings import CommandStopped, Finding, Problem
+from ..given_credentials import this_computer
+from ..interrupts import signals_as_interrupts
+from ..replica import PROBLEM_OF_FAULT
+from ..server_check import ConnectionOptions, ServerCheck
+
+_PROBLEM_OF_SYNC_FAULT = {
+    SyncFault.HISTORY_GONE: Problem.SYNC_GONE,
+    SyncFault.DIVERGED: Problem.SYNC_DIVERGED,
+}
+_PROBLEM_OF_REPLICA_FAULT = {**PROBLEM_OF_FAULT, ReplicaFault.IN_USE: Problem.SYNC_DATABASE_IN_USE}
+
+
+def sync_replica(ca_file: Path | None) -> None:
+    """Syncs this computer's replica. CommandStopped."""
+    computer = this_computer()
+    credentials = computer.require_credentials()
+    directory = computer.taskrc.data_location
+    with computer.alone(), ServerCheck(credentials, ConnectionOptions(ca_file)) as server, server.findings():
+        try:
+            with Replica(directory) as replica:
+                replica.sync(server.remote)
+        except SyncError as error:
+            if error.fault not in _PROBLEM_OF_SYNC_FAULT:
+                raise
+            raise _PROBLEM_OF_SYNC_FAULT[error.fault].stop() from None
+        except ReplicaError as error:
+            problem = _PROBLEM_OF_REPLICA_FAULT.get(error.fault, Problem.REPLICA_FAILED)
+            raise problem.stop(detail=str(error).rstrip(". ")) from None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Syncs Taskwarrior's tasks once, without Taskwarrior.")
+    parser.add_argument("--ca-file", type=Path, help="a PEM file with a private certificate authority")
+    finding: Finding | None = None
+    with signals_as_interrupts():
+        try:
+            sync_replica(parser.parse_args().ca_file)
+        except CommandStopped as stop:
+            finding = stop.finding
+    if finding is not None:
+        print(json.dumps(finding.as_json()))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
