@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import agents
 import pexpect
 from support import run_bounded, wait_until
 
@@ -94,6 +95,8 @@ class Computer:
         self.environment["SSL_CERT_FILE"] = str(copy)
 
     def remove(self):
+        for process in agents.agents(self):
+            agents.end(process)
         if self.home.is_symlink():
             self.home.unlink()
         subprocess.run(["rm", "-rf", "--", str(self.real_home)], check=True, timeout=TIMEOUT_S)
@@ -182,8 +185,11 @@ class Computer:
         assert document.get("exit_code", done.returncode) == done.returncode, done.stdout
         return document
 
-    def terminal(self, *arguments, columns=COLUMNS, **variables):
-        """Starts tcsync at a terminal."""
+    def terminal(self, *arguments, columns=COLUMNS, asks_last=False, **variables):
+        """Starts tcsync at a terminal. A setup asks its last question, whether to sync by itself, only with
+        `asks_last`."""
+        if arguments[0] == "setup" and not asks_last:
+            arguments = (*arguments, "--no-auto")
         return Terminal([*self.program, *map(str, arguments)], {**self.environment, **variables}, columns)
 
     def pair(self):

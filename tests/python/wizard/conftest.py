@@ -7,11 +7,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "e2e"))
 
+import agents
 import server_fixture
 import task_fixture
 import taskwarrior
 from computers import Computer
 from servers import Authority
+
+from tcsync import NIL_VERSION, Credentials, RemoteServer
 
 task_client = task_fixture.task_client
 server_binary = server_fixture.server_binary
@@ -68,3 +71,24 @@ def paired(server, first):
     done = first.tcsync("setup", "--first-computer", "--server-url", server.url)
     assert done.returncode == 0, done.stdout
     return first
+
+
+@pytest.fixture
+def credentials(server):
+    """Those of a person whose history has begun: without one, the server lets nobody wait."""
+    made = Credentials.generate(server.url)
+    with RemoteServer(made) as remote:
+        remote.add_version(NIL_VERSION, b'{"operations":[]}')
+    return made
+
+
+@pytest.fixture
+def connected(new_computer, credentials):
+    """Makes computers of one person that can sync."""
+
+    def make(url=None, **options):
+        computer = new_computer(**options)
+        computer.write_taskrc(agents.settings(credentials, url))
+        return computer
+
+    return make

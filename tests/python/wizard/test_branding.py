@@ -37,7 +37,7 @@ def test_a_foreign_program_mounts_the_setup(server, first, tmp_path):
         "@host.command()\n"
         "@click.pass_context\n"
         "def everything(context):\n"
-        "    outcome = context.invoke(step, server_url=URL, computer='first')\n"
+        "    outcome = context.invoke(step, server_url=URL, computer='first', auto=False)\n"
         "    print('host goes on:', outcome.result, outcome.tasks)\n"
         "host()\n",
         encoding="utf-8",

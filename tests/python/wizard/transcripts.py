@@ -84,7 +84,13 @@ def record(first, second, cloud_url):
     recording = Recording(first, second, cloud_url)
     shown = {}
     first.add("Buy milk", "Call Grace")
-    shown["first"] = recording.on(first, "tcsync setup", ("Choose option [1]: ", ""), ("computer? [y/N]: ", "n"))
+    shown["first"] = recording.on(
+        first,
+        "tcsync setup",
+        ("Choose option [1]: ", ""),
+        ("computer? [y/N]: ", "n"),
+        ("by itself from now on, without `task sync`? [Y/n]: ", "n"),
+    )
     code = first.pair()
     second.add("Water plants")
     shown["second"] = recording.on(
@@ -94,6 +100,7 @@ def record(first, second, cloud_url):
         ("computer? [y/N]: ", "y"),
         ("Pairing code", code),
         ("on the server? [Y/n]: ", ""),
+        ("by itself from now on, without `task sync`? [Y/n]: ", "n"),
     )
     shown["sync-first"] = recording.on(first, "task sync")
     shown["list-first"] = recording.on(first, "task list")

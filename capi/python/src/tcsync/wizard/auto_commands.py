@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from .auto.overview import Overview, agent_command, look_at_agent
-from .auto.service import Service, ServiceError
+from .auto.overview import Overview, look_at_agent, start_agent
+from .auto.service import ServiceError
 from .computer import TaskProgram, ThisComputer
 from .console import Console
 from .endings import reported
@@ -41,19 +41,7 @@ def on(ca_file: Path | None, task_command: str, task_timeout: float) -> None:
     with reported(as_json=False) as console:
         computer = ThisComputer(TaskProgram(task_command, task_timeout))
         computer.require_credentials()
-        command = agent_command(
-            computer.taskwarrior.path.absolute(), task_timeout, ca_file.resolve() if ca_file else None
-        )
-        try:
-            kind = Service(computer.taskrc.data_location).install(command)
-        except ServiceError as reason:
-            raise Problem.AGENT_NOT_STARTED.stop(detail=reason) from None
-        console.done("This computer now syncs by itself.")
-        if kind == "autostart":
-            console.note(
-                "There is no systemd here, so the agent begins with a desktop session; without a desktop, run "
-                "`tcsync auto on` again after each start of this computer."
-            )
+        start_agent(computer, console, timeout_s=task_timeout, ca_file=ca_file)
 
 
 @auto.command("off")

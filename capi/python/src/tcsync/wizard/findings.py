@@ -587,7 +587,7 @@ class Problem(Enum):
     )
     AGENT_NOT_STARTED = (
         "The agent could not be started: {detail}.",
-        "Try again once the cause is gone; until then run `task sync` yourself.",
+        "`tcsync auto on` tries again, once the cause is gone; until then run `task sync` yourself.",
         ExitCode.CHECK_FAILED,
     )
     AGENT_NOT_STOPPED = (

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from tcsync import Taskrc
 
+from ..computer import ThisComputer
+from ..console import Console
+from ..findings import Problem
 from .journal import Journal, read_journal
 from .place import JOURNAL, running_agent
-from .service import Service
+from .service import Service, ServiceError
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,22 @@ def agent_command(task: Path, timeout_s: float, ca_file: Path | None) -> list[st
     """The command that is an agent with these options."""
     command = [sys.executable, "-m", "tcsync.wizard.auto", "--task", str(task), "--task-timeout", f"{timeout_s:g}"]
     return command if ca_file is None else [*command, "--ca-file", str(ca_file)]
+
+
+def start_agent(computer: ThisComputer, console: Console, *, timeout_s: float, ca_file: Path | None) -> None:
+    """Starts it, or starts it again with these options, now and at each login, and says so. CommandStopped."""
+    task = computer.taskwarrior.path.absolute()
+    command = agent_command(task, timeout_s, ca_file.resolve() if ca_file else None)
+    try:
+        kind = Service(computer.taskrc.data_location).install(command)
+    except ServiceError as reason:
+        raise Problem.AGENT_NOT_STARTED.stop(detail=reason) from None
+    console.done("This computer now syncs by itself.")
+    if kind == "autostart":
+        console.note(
+            "There is no systemd here, so the agent begins with a desktop session; without a desktop, run "
+            "`tcsync auto on` again after each start of this computer."
+        )
 
 
 def remove_agent(taskrc: Taskrc) -> None:

@@ -78,6 +78,7 @@ class Answers:
     replace: bool | None
     merge: bool | None
     recurrence: bool | None
+    auto: bool | None
     save_unverified: bool
     dry_run: bool
     qr: bool

@@ -189,6 +189,13 @@ class Conversation:
             return False
         return self._asker.confirm(texts.RECURRENCE, default=False, flag="--recurrence or --no-recurrence")
 
+    def auto(self) -> bool:
+        """Whether this computer should sync by itself. A program that stays is started only for somebody who is there
+        to be asked, or by a flag."""
+        if self._answers.auto is not None or not self._asker.is_interactive:
+            return bool(self._answers.auto)
+        return self._asker.confirm(texts.AUTO, default=True, flag="--auto or --no-auto")
+
     def after_failure(
         self, finding: Finding, computer: Computer, *, may_save: bool, may_ask_again: bool
     ) -> AfterFailure:

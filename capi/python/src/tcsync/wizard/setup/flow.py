@@ -10,7 +10,7 @@ from typing import TypeVar
 from tcsync import Credentials, Probe, Replica
 
 from .. import unfinished
-from ..auto.overview import look_at_agent
+from ..auto.overview import look_at_agent, start_agent
 from ..computer import TaskProgram, ThisComputer
 from ..console import Console
 from ..exit_codes import ExitCode
@@ -108,6 +108,8 @@ class Setup:
     def _keep(self, configured: Credentials | None, text: str, *, result: Result = "kept") -> None:
         self.outcome.result = result
         self.outcome.credentials = configured
+        if self._answers.auto and configured is not None and not self._answers.dry_run:
+            self._stay_in_sync()
         if configured is not None and not self._computer.replica().has_synced:
             self.outcome.exit_code = ExitCode.UNVERIFIED
             text = texts.KEPT_UNVERIFIED if result == "kept" else texts.UNVERIFIED
@@ -236,9 +238,22 @@ class Setup:
         else:
             if self.outcome.computer == "second":
                 self._console.line(texts.SECOND_DONE)
-            if not look_at_agent(self._computer.taskrc).is_on:
-                self._console.line(texts.BY_ITSELF)
+            self._stay_in_sync()
         self._copy_to_keyring(credentials)
+
+    def _stay_in_sync(self) -> None:
+        """Starts the agent, if that is wanted and it does not run yet. Its failure is not the setup's."""
+        if look_at_agent(self._computer.taskrc).is_on:
+            return
+        if not self._conversation.auto():
+            self._console.line(texts.BY_ITSELF)
+            return
+        try:
+            timeout_s, ca_file = self._program.timeout_s, self._connection.ca_file
+            start_agent(self._computer, self._console, timeout_s=timeout_s, ca_file=ca_file)
+        except CommandStopped as stop:
+            self._console.finding(stop.finding)
+            self.outcome.findings.append(stop.finding)
 
     def _write_and_sync(
         self,

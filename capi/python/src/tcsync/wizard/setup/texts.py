@@ -105,6 +105,7 @@ KEEP_SAFE = (
 )
 SECOND_DONE = "This computer is in sync. Now run `task sync` on your other computers."
 BY_ITSELF = "`tcsync auto on` lets a computer sync by itself."
+AUTO = "Should this computer sync by itself from now on, without `task sync`?"
 QR_HEADING = "The pairing code as a QR code:"
 KEYRING = "A copy of the credentials is in the keyring."
 
