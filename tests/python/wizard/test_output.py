@@ -126,6 +126,37 @@ def picture(raw, scheme):
     return image
 
 
+def scanned(image, file):
+    """The text of the one QR code in a picture, as a camera reads it."""
+    image.save(file)
+    done = subprocess.run(
+        ["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", file],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+    assert done.stdout.strip(), done.stderr
+    return done.stdout.removesuffix("\n")
+
+
+def test_a_phone_gets_each_setting(paired, tmp_path):
+    """If this fails, somebody types a secret of 64 characters on a phone."""
+    terminal = paired.terminal("pair", "--phone")
+    assert terminal.end() == 0
+    wanted = paired.json("show", "--reveal")
+    values = (wanted["server_url"], wanted["client_id"], wanted["secret"])
+    shown = terminal.raw
+    for value, after in zip(values, (*values[1:], None), strict=True):
+        before, _, rest = shown.partition(f"{value}\r\n")
+        assert before.endswith(" "), "its name precedes it"
+        # Up to the line of the next value.
+        drawn = rest if after is None else rest[: rest.rindex("\n", 0, rest.index(after)) + 1]
+        assert scanned(picture(drawn, "light"), tmp_path / "code.png") == value
+        shown = rest
+
+
 def test_the_qr_code_is_read_from_every_terminal(paired, tmp_path):
     """If this fails, a phone cannot read the code from a terminal with a light background, or with a dark one."""
     kinds = {
@@ -139,15 +170,5 @@ def test_the_qr_code_is_read_from_every_terminal(paired, tmp_path):
         terminal = paired.terminal("pair", "--qr", **kinds[kind][0])
         assert terminal.end() == 0
         code, _, drawn = terminal.raw.partition("\r\n")
-        file = tmp_path / f"{kind}-{scheme}.png"
-        picture(drawn, scheme).save(file)
-        done = subprocess.run(
-            ["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", file],
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
-        assert done.stdout.strip(), (kind, scheme, done.stderr)
-        assert decode_pairing_code(done.stdout) == decode_pairing_code(code), (kind, scheme)
+        found = scanned(picture(drawn, scheme), tmp_path / f"{kind}-{scheme}.png")
+        assert decode_pairing_code(found) == decode_pairing_code(code), (kind, scheme)

@@ -36,6 +36,7 @@ from uuid import UUID
 
 from .credentials import SECRET_BYTES_MAX, Credentials
 from .errors import PairingCodeError, PairingCodeFault, TcsyncError
+from .qr_code import draw_qr, qr_modules
 from .secret import Secret
 from .server_url import URL_BYTES_MAX
 
@@ -105,28 +106,13 @@ def pairing_code_qr(code: Secret, *, border: int = 2) -> str:
     `border` is the quiet zone in modules. For the usual code that gives 21 lines of 41 characters. Needs the package
     segno.
     """
-    rows = pairing_code_modules(code, border=border)
-    halves = {(True, True): " ", (True, False): "\N{LOWER HALF BLOCK}", (False, True): "\N{UPPER HALF BLOCK}"}
-    lines = []
-    for upper, lower in row_pairs(rows):
-        lines.append("".join(halves.get(pair, "\N{FULL BLOCK}") for pair in zip(upper, lower, strict=True)))
-    return "".join(f"{line}\n" for line in lines)
+    return draw_qr(qr_modules(pairing_code_compact(code), border=border))
 
 
-def pairing_code_modules(code: Secret, *, border: int) -> list[list[bool]]:
-    """A code as a QR code, by rows: True is a dark module. Error correction is the lowest, since a screen has no
-    scratches. Needs the package segno."""
-    import segno  # Only here, so that the binding needs no package.
-
-    made = segno.make_qr("".join(code.reveal().split("-")), error="l", boost_error=False)
-    return [[bool(module) for module in row] for row in made.matrix_iter(border=border)]
-
-
-def row_pairs(rows: list[list[bool]]) -> list[tuple[list[bool], list[bool]]]:
-    """Rows of modules in pairs, as lines of half blocks have them; below an odd last row there is a dark one, which is
-    the colour of a terminal without text."""
-    even = rows if len(rows) % 2 == 0 else [*rows, [True] * len(rows[0])]
-    return list(zip(even[::2], even[1::2], strict=True))
+def pairing_code_compact(code: Secret) -> str:
+    """A code without its dashes, as QR codes have it: shorter, and all of its characters are those of their
+    alphanumeric mode."""
+    return "".join(code.reveal().split("-"))
 
 
 def _pack(credentials: Credentials) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from tcsync import Credentials, __version__, encode_pairing_code
+from tcsync.pairing import pairing_code_compact
 
 from .add import Addition, NewTask
 from .auto_commands import auto
@@ -38,7 +39,7 @@ from .setup.ask import Asker, choose_mode
 from .setup.conversation import Conversation
 from .setup.flow import Setup
 from .setup.outcome import Outcome, Result
-from .shown_credentials import describe_credentials
+from .shown_credentials import describe_credentials, show_for_phone
 from .status import ANSWER_TIMEOUT_S, Status
 
 _RESULTS: dict[ExitCode, Result] = {ExitCode.INTERRUPTED: "interrupted", ExitCode.DECLINED: "declined"}
@@ -169,17 +170,22 @@ def doctor(**flags: Any) -> None:
 
 @click.command("pair")
 @click.option("--qr", is_flag=True, help="Show it as a QR code, too.")
+@click.option("--phone", is_flag=True, help="Show the URL, the client ID and the secret for an app, as QR codes, too.")
 @JSON
-def pair(qr: bool, as_json: bool) -> None:
+def pair(qr: bool, phone: bool, as_json: bool) -> None:
     """Show the pairing code that sets up another computer. The code gives access to all tasks."""
     with reported(as_json) as console:
-        code = encode_pairing_code(_configured())
+        credentials = _configured()
+        if phone and not as_json:
+            show_for_phone(console, credentials)
+            return
+        code = encode_pairing_code(credentials)
         if as_json:
             click.echo(json.dumps({"pairing_code": code.reveal()}))
             return
         console.value(code.reveal())
         if qr:
-            console.qr(code)
+            console.qr(pairing_code_compact(code))
 
 
 @click.command("show")

@@ -10,15 +10,14 @@ from typing import IO
 
 from rich.console import Console as RichConsole
 
-from tcsync import Secret
-from tcsync.pairing import pairing_code_modules, pairing_code_qr, row_pairs
+from tcsync.qr_code import draw_qr, qr_modules, row_pairs
 
 from .findings import Finding
 
 _INDENT = "  "
 
 # The light space around a QR code, in modules: the standard's on a terminal, and less where lines are short of room.
-_QUIET_ZONE = 4
+_QUIET_ZONE, _DARK_QUIET_ZONE = 4, 2
 # Black on white, from the part of the palette that no colour scheme of a terminal changes.
 _BLACK_ON_WHITE, _BLACK, _WHITE, _NO_COLOURS = "\x1b[38;5;16;48;5;231m", "\x1b[48;5;16m", "\x1b[48;5;231m", "\x1b[0m"
 _DARK_HALVES = {
@@ -124,17 +123,17 @@ class Console:
             self._stream.flush()
         self._has_progress = False
 
-    def qr(self, code: Secret) -> None:
-        """A pairing code as a QR code: black on white at a terminal, whatever its colours are. With NO_COLOR, too: on a
+    def qr(self, text: str) -> None:
+        """A text as a QR code: black on white at a terminal, whatever its colours are. With NO_COLOR, too: on a
         light terminal it would be inverted, which many programs cannot read. Elsewhere it is light on dark."""
         plain = not self.is_terminal or os.environ.get("TERM") == "dumb"
         blocks_exist = encodable("\N{FULL BLOCK}", self._stream) == "\N{FULL BLOCK}"
         if plain and blocks_exist:
-            drawn = pairing_code_qr(code)
+            drawn = draw_qr(qr_modules(text, border=_DARK_QUIET_ZONE))
         elif blocks_exist:
-            drawn = _coloured_halves(pairing_code_modules(code, border=_QUIET_ZONE))
+            drawn = _coloured_halves(qr_modules(text, border=_QUIET_ZONE))
         else:
-            drawn = _wide_modules(pairing_code_modules(code, border=_QUIET_ZONE), coloured=not plain)
+            drawn = _wide_modules(qr_modules(text, border=_QUIET_ZONE), coloured=not plain)
         if not self._rich.quiet:
             self._stream.write(drawn)
             self._stream.flush()

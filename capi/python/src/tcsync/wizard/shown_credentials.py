@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tcsync import Credentials, encode_pairing_code
+from tcsync.pairing import pairing_code_compact
 
 from .console import Console
 from .setup import texts
@@ -12,6 +13,14 @@ def describe_credentials(credentials: Credentials, *, reveal: bool) -> dict[str,
     """The display of credentials, with the secret masked unless it is requested."""
     secret = credentials.secret.reveal() if reveal else str(credentials.secret)
     return {"Server URL": credentials.taskrc_url, "Client ID": str(credentials.client_id), "Secret": secret}
+
+
+def show_for_phone(console: Console, credentials: Credentials) -> None:
+    """The three values that an app's settings ask for, each as a QR code as well: a phone's camera copies one at a
+    time."""
+    for name, value in describe_credentials(credentials, reveal=True).items():
+        console.exact(f"{name + ':':<14}{value}")
+        console.qr(value)
 
 
 def show_credentials(
@@ -31,7 +40,7 @@ def show_credentials(
         console.exact(f"  {code.reveal()}")
         if qr:
             console.line(texts.QR_HEADING)
-            console.qr(code)
+            console.qr(pairing_code_compact(code))
     else:
         console.line(texts.NOT_SHOWN)
     console.line()
