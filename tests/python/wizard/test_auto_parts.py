@@ -454,7 +454,7 @@ def record(began_at, problem=None):
 
 DAMAGED = {
     "empty": b"",
-    "cut off": b'{"started_at": 5.0, "syncs": [{"began_at": 1.0, "sec',
+    "cut off": b'{"succeeded_at": 5.0, "syncs": [{"began_at": 1.0, "sec',
     "not UTF-8": b"\xff\xfe{}",
     "zeros": bytes(512),
     "another document": b"[1, 2]",
@@ -473,7 +473,7 @@ DAMAGED = {
 class TestJournal:
     def test_it_is_read_as_it_was_written(self, tmp_path):
         """If this fails, `tcsync auto status` shows other syncs than there were."""
-        journal = Journal(started_at=5.0, server_waits=False)
+        journal = Journal(server_waits=False)
         journal.add(record(10.0))
         journal.add(record(20.0, "sync-gone"))
         journal.write(tmp_path / "journal.json")
@@ -514,12 +514,12 @@ class TestJournal:
 
     def test_an_unwritable_directory_leaves_the_earlier_file(self, tmp_path):
         """If this fails, a full disk costs the record of what was done before."""
-        journal = Journal(started_at=5.0)
+        journal = Journal(succeeded_at=5.0)
         journal.write(tmp_path / "journal.json")
         before = json.loads((tmp_path / "journal.json").read_text(encoding="utf-8"))
         (tmp_path / "journal.new").mkdir()
         with pytest.raises(OSError):
-            Journal(started_at=6.0).write(tmp_path / "journal.json")
+            Journal(succeeded_at=6.0).write(tmp_path / "journal.json")
         assert json.loads((tmp_path / "journal.json").read_text(encoding="utf-8")) == before
         with pytest.raises(OSError):
             journal.write(tmp_path / "nowhere" / "journal.json")

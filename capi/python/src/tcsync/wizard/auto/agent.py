@@ -73,7 +73,6 @@ class Agent:
 
     def run(self) -> None:
         """Until the settings are others, or a KeyboardInterrupt."""
-        self._journal.started_at = time.time()
         self._journal.server_waits = None
         self._changes.look()
         self._pace.on_news(time.monotonic())  # Whatever happened before the start.

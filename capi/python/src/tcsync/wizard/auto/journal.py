@@ -30,7 +30,6 @@ class SyncRecord:
 class Journal:
     """The content of the file. Seconds since 1970."""
 
-    started_at: float = 0.0
     succeeded_at: float | None = None
     #: Of the first failure since the last success.
     failing_since: float | None = None

@@ -27,8 +27,8 @@ EARLY_S = 45.0
 AFTER_EARLY_S = (5.0, 15.0)
 #: For servers that do not let requests wait.
 POLL_S = (150.0, 300.0)
-#: After failures in a row; the last one is repeated.
-AFTER_FAILURES_S = ((5.0, 10.0), (15.0, 30.0), (60.0, 120.0), (240.0, 360.0))
+#: After failures in a row; the last one is repeated. Ten thousand computers then ask seventy times a second.
+AFTER_FAILURES_S = ((5.0, 10.0), (15.0, 30.0), (60.0, 120.0), (120.0, 180.0))
 
 
 class ServerNews:
