@@ -1,7 +1,11 @@
 """The setup's last question: whether the computer syncs by itself from now on."""
 
+from pathlib import Path
+
 import pytest
-from agents import agents, await_status
+from agents import DEADLINE_S, agent, agents, await_status, end, start
+from servers import Authority
+from support import wait_until
 
 QUESTION = "Should this computer sync by itself from now on, without `task sync`? [Y/n]: "
 STARTED = "This computer now syncs by itself."
@@ -70,6 +74,72 @@ def test_an_agent_that_does_not_start_is_no_failure_of_the_setup(server, first):
     (first.home / ".local").unlink()
     done = first.tcsync("auto", "on")  # The remedy.
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("way", ["Ctrl-C", "Ctrl-D"])
+def test_an_interrupt_at_the_question_is_a_no(server, first, way):
+    """If this fails, a setup that has changed everything says that nothing was changed, or shows no pairing code."""
+    terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, asks_last=True)
+    terminal.wait_for(QUESTION)
+    if way == "Ctrl-C":
+        terminal.interrupt()
+    else:
+        terminal.close_input()
+    assert terminal.end() == 0
+    assert COMMAND in terminal.screen and "Pairing code:" in terminal.screen
+    assert "Nothing was changed" not in terminal.screen
+    assert agents(first) == []
+
+
+def test_an_interrupt_of_the_start_leaves_no_agent(server, first):
+    """If this fails, an agent comes at the next login that its user has interrupted."""
+    # Where the agent's directory cannot be made, the start waits for its end.
+    variables = {"XDG_STATE_HOME": "/proc/self/nonexistent"}
+    terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, asks_last=True, **variables)
+    terminal.answer(QUESTION, "")
+    wait_until(lambda: list((first.home / ".config").rglob("*.desktop")), DEADLINE_S, "the start has begun")
+    terminal.interrupt()
+    assert terminal.end() == 0
+    assert COMMAND in terminal.screen and "Pairing code:" in terminal.screen
+    assert not list((first.home / ".config").rglob("*.desktop"))
+    assert agents(first) == []
+
+
+def test_the_flags_act_on_an_agent_that_is_on(paired, tmp_path):
+    """If this fails, `--auto` and `--no-auto` do nothing, and say nothing, on a computer that has an agent."""
+    start(paired)
+    process = agent(paired)
+    done = paired.tcsync("setup", "--keep", "--no-auto")
+    assert done.returncode == 0
+    assert "The agent that syncs this computer stays on; `tcsync auto off` ends it." in done.stdout
+    assert agent(paired) == process
+    authority = Authority(tmp_path).file
+    done = paired.tcsync("setup", "--keep", "--auto", "--ca-file", authority)
+    assert done.returncode == 0 and STARTED in done.stdout
+    assert agent(paired) != process
+    assert str(authority).encode() in Path(f"/proc/{agent(paired)}/cmdline").read_bytes()
+    end(agent(paired))  # As after a start of the computer without a desktop.
+    done = paired.tcsync("setup", "--keep", "--auto")
+    assert done.returncode == 0 and STARTED in done.stdout
+    assert len(agents(paired)) == 1
+
+
+def test_a_computer_that_syncs_in_another_way_gets_no_agent(paired):
+    """If this fails, an agent runs that never syncs, and its user was told that it does."""
+    paired.write_taskrc(paired.taskrc.read_text(encoding="utf-8") + "sync.local.server_dir=/elsewhere\n")
+    done = paired.tcsync("setup", "--keep", "--auto")
+    assert "[sync-other-backend]" in done.stdout and STARTED not in done.stdout
+    assert agents(paired) == []
+
+
+def test_an_unverified_setup_gets_no_agent(first):
+    """If this fails, an agent begins a new history with credentials that nobody has checked."""
+    url = "http://127.0.0.1:1"
+    done = first.tcsync("setup", "--first-computer", "--server-url", url, "--save-unverified", "--auto")
+    assert done.returncode == 3 and "does not sync by itself yet" in done.stdout
+    done = first.tcsync("setup", "--keep", "--auto")
+    assert done.returncode == 3 and "does not sync by itself yet" in done.stdout
+    assert agents(first) == []
 
 
 def test_an_unverified_setup_does_not_ask(first):

@@ -141,6 +141,14 @@ def scanned(image, file):
     return done.stdout.removesuffix("\n")
 
 
+@pytest.mark.parametrize("flag", ["--qr", "--json"])
+def test_a_phone_gets_nothing_else(paired, flag):
+    """If this fails, one of the two flags is ignored without a word."""
+    done = paired.tcsync("pair", "--phone", flag)
+    assert done.returncode == 2
+    assert "flags-conflict" in (done.stdout if flag == "--json" else done.stderr)
+
+
 def test_a_phone_gets_each_setting(paired, tmp_path):
     """If this fails, somebody types a secret of 64 characters on a phone."""
     terminal = paired.terminal("pair", "--phone")

@@ -40,7 +40,6 @@ def on(ca_file: Path | None, task_command: str, task_timeout: float) -> None:
     """
     with reported(as_json=False) as console:
         computer = ThisComputer(TaskProgram(task_command, task_timeout))
-        computer.require_credentials()
         start_agent(computer, console, timeout_s=task_timeout, ca_file=ca_file)
 
 

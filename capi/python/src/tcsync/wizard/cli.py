@@ -27,7 +27,7 @@ from .endings import endings_as_findings, reported
 from .exit_codes import ExitCode
 from .export import Export
 from .findings import CommandStopped
-from .given_credentials import GivenCredentials, has_synced_here, this_computer
+from .given_credentials import GivenCredentials, conflict, has_synced_here, this_computer
 from .interrupts import signals_as_interrupts
 from .leftovers import Kind
 from .off import Off
@@ -61,7 +61,7 @@ _SETUP_OPTIONS = options(
     click.option(
         "--auto/--no-auto",
         default=None,
-        help="Let this computer sync by itself from now on (tcsync auto on), or not; only a terminal is asked.",
+        help="Let this computer sync by itself from now on, as tcsync auto on does; only a terminal is asked.",
     ),
     click.option("--save-unverified", is_flag=True, help="Save the settings also when the server cannot be reached."),
     click.option("--keyring", is_flag=True, help="Also keep a copy of the credentials in the system's keyring."),
@@ -170,13 +170,17 @@ def doctor(**flags: Any) -> None:
 
 @click.command("pair")
 @click.option("--qr", is_flag=True, help="Show it as a QR code, too.")
-@click.option("--phone", is_flag=True, help="Show the URL, the client ID and the secret for an app, as QR codes, too.")
+@click.option(
+    "--phone", is_flag=True, help="Show the URL, the client ID and the secret instead, each as a QR code, too."
+)
 @JSON
 def pair(qr: bool, phone: bool, as_json: bool) -> None:
     """Show the pairing code that sets up another computer. The code gives access to all tasks."""
     with reported(as_json) as console:
+        if phone and (qr or as_json):
+            conflict("--phone shows other values than --qr, and --json has no pictures")
         credentials = _configured()
-        if phone and not as_json:
+        if phone:
             show_for_phone(console, credentials)
             return
         code = encode_pairing_code(credentials)

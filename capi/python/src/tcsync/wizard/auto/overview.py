@@ -47,6 +47,7 @@ def agent_command(task: Path, timeout_s: float, ca_file: Path | None) -> list[st
 
 def start_agent(computer: ThisComputer, console: Console, *, timeout_s: float, ca_file: Path | None) -> None:
     """Starts it, or starts it again with these options, now and at each login, and says so. CommandStopped."""
+    computer.require_credentials()
     task = computer.taskwarrior.path.absolute()
     command = agent_command(task, timeout_s, ca_file.resolve() if ca_file else None)
     try:

@@ -33,6 +33,8 @@ VARIABLES = (
 )
 #: Of these the values are paths, which must not depend on the directory in which the command was given.
 _PATHS = ("TASKRC", "TASKDATA", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
+#: The agent's working directory. Python looks for modules there, and a home may have any.
+_DIRECTORY = "/"
 _COMMAND_TIMEOUT_S = 20.0
 _START_TIMEOUT_S = 20.0
 
@@ -73,20 +75,23 @@ class Service:
         ServiceError."""
         self.remove()
         kind: Kind
-        if sys.platform == "darwin":
-            self._install_launchd(command)
-            kind = "launchd"
-        elif _has_systemd():
-            self._install_systemd(command)
-            kind = "systemd"
-        else:
-            self._install_autostart(command)
-            kind = "autostart"
+        process: subprocess.Popen[bytes] | None = None
         try:
+            if sys.platform == "darwin":
+                kind = "launchd"
+                self._install_launchd(command)
+            elif _has_systemd():
+                kind = "systemd"
+                self._install_systemd(command)
+            else:
+                kind = "autostart"
+                process = self._install_autostart(command)
             self._await_running()
-        except ServiceError:
+        except BaseException:  # Also an interrupt: otherwise it would come at the next login.
             with suppress(ServiceError):
                 self.remove()
+            if process is not None:
+                process.kill()  # It may not have its lock yet.
             raise
         return kind
 
@@ -123,18 +128,18 @@ class Service:
         _write(self.plist_path, launchd_agent(self.plist_path.stem, command, self._environment()))
         _run("launchctl", "bootstrap", f"gui/{os.getuid()}", str(self.plist_path))
 
-    def _install_autostart(self, command: Sequence[str]) -> None:
+    def _install_autostart(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         environment = self._environment()
         _write(self.desktop_entry_path, desktop_entry(command, environment))
         try:
             # A session of its own, so that it outlives the terminal.
-            subprocess.Popen(
+            return subprocess.Popen(
                 command,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                cwd="/",
+                cwd=_DIRECTORY,
                 start_new_session=True,
             )
         except OSError as reason:
@@ -178,6 +183,7 @@ def systemd_unit(command: Sequence[str], environment: Mapping[str, str]) -> str:
         "Description=Keeps Taskwarrior's tasks in sync\n\n"
         "[Service]\n"
         f"ExecStart=/usr/bin/env -- {words}\n"
+        f"WorkingDirectory={_DIRECTORY}\n"
         f"{variables}"
         "Restart=on-failure\n"
         "RestartSec=30\n"
@@ -193,6 +199,7 @@ def launchd_agent(label: str, command: Sequence[str], environment: Mapping[str, 
             "Label": label,
             "ProgramArguments": list(command),
             "EnvironmentVariables": dict(environment),
+            "WorkingDirectory": _DIRECTORY,
             "RunAtLoad": True,
             "KeepAlive": {"SuccessfulExit": False},
             "ProcessType": "Background",
@@ -208,6 +215,7 @@ def desktop_entry(command: Sequence[str], environment: Mapping[str, str]) -> str
         "Name=tcsync\n"
         "Comment=Keeps Taskwarrior's tasks in sync\n"
         f"Exec={' '.join(map(_desktop_word, words))}\n"
+        f"Path={_DIRECTORY}\n"
         "Terminal=false\n"
         "NoDisplay=true\n"
     )

@@ -108,12 +108,16 @@ class Setup:
     def _keep(self, configured: Credentials | None, text: str, *, result: Result = "kept") -> None:
         self.outcome.result = result
         self.outcome.credentials = configured
-        if self._answers.auto and configured is not None and not self._answers.dry_run:
-            self._stay_in_sync()
         if configured is not None and not self._computer.replica().has_synced:
             self.outcome.exit_code = ExitCode.UNVERIFIED
             text = texts.KEPT_UNVERIFIED if result == "kept" else texts.UNVERIFIED
         self._console.line(text)
+        if self._answers.auto is None or self._answers.dry_run:
+            return
+        if self._computer.replica().has_synced:
+            self._stay_in_sync()
+        elif self._answers.auto:
+            self._console.line(texts.AUTO_LATER)
 
     def _configured_or_none(self) -> Credentials | None:
         try:
@@ -235,6 +239,8 @@ class Setup:
         if not is_verified:
             self.outcome.result, self.outcome.exit_code = "unverified", ExitCode.UNVERIFIED
             self._console.note(texts.UNVERIFIED)
+            if self._answers.auto:
+                self._console.line(texts.AUTO_LATER)
         else:
             if self.outcome.computer == "second":
                 self._console.line(texts.SECOND_DONE)
@@ -242,18 +248,23 @@ class Setup:
         self._copy_to_keyring(credentials)
 
     def _stay_in_sync(self) -> None:
-        """Starts the agent, if that is wanted and it does not run yet. Its failure is not the setup's."""
-        if look_at_agent(self._computer.taskrc).is_on:
-            return
-        if not self._conversation.auto():
-            self._console.line(texts.BY_ITSELF)
+        """Starts the agent, if that is wanted. Its failure is not the setup's, and an interrupt means no: everything
+        else is done."""
+        is_running = look_at_agent(self._computer.taskrc).pid is not None
+        if is_running and self._answers.auto is None:
             return
         try:
-            timeout_s, ca_file = self._program.timeout_s, self._connection.ca_file
-            start_agent(self._computer, self._console, timeout_s=timeout_s, ca_file=ca_file)
+            if self._conversation.auto():
+                timeout_s, ca_file = self._program.timeout_s, self._connection.ca_file
+                start_agent(self._computer, self._console, timeout_s=timeout_s, ca_file=ca_file)
+            else:
+                self._console.line(texts.AUTO_STAYS if is_running else texts.BY_ITSELF)
         except CommandStopped as stop:
             self._console.finding(stop.finding)
             self.outcome.findings.append(stop.finding)
+        except KeyboardInterrupt:
+            self._console.line()
+            self._console.line(texts.BY_ITSELF)
 
     def _write_and_sync(
         self,

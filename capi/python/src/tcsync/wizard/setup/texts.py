@@ -105,6 +105,11 @@ KEEP_SAFE = (
 )
 SECOND_DONE = "This computer is in sync. Now run `task sync` on your other computers."
 BY_ITSELF = "`tcsync auto on` lets a computer sync by itself."
+AUTO_STAYS = "The agent that syncs this computer stays on; `tcsync auto off` ends it."
+AUTO_LATER = (
+    "This computer does not sync by itself yet, because nothing was synced so far: `tcsync doctor` finishes the setup, "
+    "and `tcsync auto on` starts the agent then."
+)
 AUTO = "Should this computer sync by itself from now on, without `task sync`?"
 QR_HEADING = "The pairing code as a QR code:"
 KEYRING = "A copy of the credentials is in the keyring."
