@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from agents import (
@@ -36,10 +37,12 @@ from agents import (
     stored,
     syncs,
 )
+from computers import python_command
 from recorder import Recorder
-from support import free_port, wait_until
+from support import free_port, run_bounded, wait_until
 
 from tcsync import Credentials
+from tcsync.wizard.alone import alone
 from tcsync.wizard.auto.agent import SLEPT_S
 from tcsync.wizard.auto.pace import PAUSES_S
 from tcsync.wizard.auto.server_news import AFTER_FAILURES_S
@@ -404,10 +407,145 @@ def test_a_command_waits_for_the_end_of_a_sync(connected, recorder, is_short):
         else:
             assert done.returncode == 8 and "[computer-busy]" in done.stderr, done.stderr
             assert "or a sync of the agent" in done.stderr
+            assert "`tcsync auto off`" in done.stderr
     wait_until(lambda: problems(first)[-1] is None, DEADLINE_S, "it has synced")
     if not is_short:
         done = first.tcsync("rotate", "--yes")  # The remedy.
         assert done.returncode == 0, done.stderr
+
+
+def test_leaving_a_server_that_hangs(connected, recorder):
+    """If this fails, a person can neither leave nor examine the computer while the agent's sync hangs."""
+    first = connected(recorder.url)
+    start(first)
+    await_syncs(first)
+    with held_request(recorder, "add-version") as (is_there, _):
+        first.add("Buy milk")
+        assert is_there.wait(DEADLINE_S)
+        done = first.tcsync("off", "--yes")
+        assert done.returncode == 8 and "[computer-busy]" in done.stderr, done.stderr
+        assert first.tcsync("auto", "off").returncode == 0  # The remedy.
+        done = first.tcsync("off", "--yes")
+        assert done.returncode == 0, done.stderr
+
+
+def has_open(process, path):
+    """Whether the process has the directory open, as one does that waits for its lock."""
+    opened = []
+    for file in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):
+            opened.append(file.readlink())
+    return path.resolve() in opened
+
+
+def test_a_sync_uses_the_settings_after_a_setup_that_it_has_waited_for(connected, server, recorder):
+    """If this fails, it sends the tasks of the new history to the old one, and the new one never gets them."""
+    first = connected(recorder.url)
+    first.add("Sent")
+    first.task("sync")
+    first.add("Not sent")
+    other = Credentials.generate(server.url)
+    with alone(first.home / ".task"):
+        command = [*python_command(), "-m", "tcsync.wizard.auto.replica_sync"]
+        sync = subprocess.Popen(command, env=first.environment, stdout=subprocess.PIPE)
+        wait_until(lambda: has_open(sync.pid, first.home / ".task"), DEADLINE_S, "it waits for the lock")
+        first.write_taskrc(settings(other))
+    assert sync.wait(DEADLINE_S) == 0, sync.stdout.read()
+    await_sent(other, "Not sent")
+    assert recorder.statuses("add-version") == [200], "that of the first task"
+
+
+@contextmanager
+def no_taskrc(computer):
+    """An include that does not exist, as while a disk is not mounted."""
+    good = computer.taskrc.read_text(encoding="utf-8")
+    computer.write_taskrc(f"{good}include /nonexistent/theme\n")
+    yield
+    computer.write_taskrc(good)
+
+
+@contextmanager
+def no_secret(computer):
+    good = computer.taskrc.read_text(encoding="utf-8")
+    computer.write_taskrc(good.replace("sync.encryption_secret", "#sync.encryption_secret"))
+    yield
+    computer.write_taskrc(good)
+
+
+@contextmanager
+def no_data(computer):
+    """As while a backup is put in their place."""
+    aside = computer.home / "aside"
+    (computer.home / ".task").rename(aside)
+    yield
+    assert not (computer.home / ".task").exists()
+    aside.rename(computer.home / ".task")
+
+
+@contextmanager
+def no_authorities(computer):
+    file = computer.home / "authorities.pem"
+    content = file.read_bytes()
+    file.unlink()
+    yield
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "problem"),
+    [
+        (no_taskrc, "taskrc-unusable"),
+        (no_secret, "sync-incomplete"),
+        (no_data, "database-gone"),
+        (no_authorities, "ca-file-unusable"),
+    ],
+)
+def test_what_is_missing_for_a_while_is_told_and_waited_for(first, authority, credentials, lacking, problem):
+    """If this fails, the agent ends for good because of a moment, or nothing tells why it does not sync."""
+    (first.home / "authorities.pem").write_bytes(authority.file.read_bytes())
+    first.add("Buy milk")
+    assert first.tcsync("auto", "on", "--ca-file", first.home / "authorities.pem").returncode == 0
+    await_syncs(first)
+    process = agent(first)
+    with lacking(first):
+        send_task(credentials, "From another computer")
+        wait_until(lambda: problem in problems(first), DEADLINE_S, f"{problem} is noted")
+    await_status(first, "From another computer", timeout_s=LONG_DEADLINE_S)
+    wait_until(lambda: problems(first)[-1] is None, DEADLINE_S, "it has noted the success")
+    assert agents(first) == [process]
+
+
+def test_an_unusable_proxy_is_told(first):
+    """If this fails, the agent seems to run, and never syncs."""
+    done = first.tcsync("auto", "on", http_proxy="user:pw@:99999")
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: problems(first) == ["remote-proxy-failed"], DEADLINE_S, "it is noted")
+    assert "user:pw" not in (state_directory(first) / "journal.json").read_text(encoding="utf-8")
+
+
+def test_a_sync_that_is_killed_is_told_and_done_again(connected, recorder, second):
+    """If this fails, a computer that is short of memory gets a message that blames tcsync, or stays behind."""
+    first = connected(recorder.url)
+    start(first, second)
+    await_syncs(first)
+    with held_request(recorder, "add-version") as (is_there, _):
+        first.add("Buy milk")
+        assert is_there.wait(DEADLINE_S)
+        (child,) = children(agent(first))
+        os.kill(child, signal.SIGKILL)
+    await_status(second, "Buy milk")
+    wait_until(lambda: "sync-broken-off" in problems(first), DEADLINE_S, "it is noted")
+    assert_whole(first)
+
+
+def test_a_home_with_modules_is_no_danger(first, credentials):
+    """If this fails, a script named json.py in the home ends the agent, or runs at each sync."""
+    (first.home / "json.py").write_text("raise SystemExit('my own json.py')\n", encoding="utf-8")
+    first.add("Buy milk")
+    done = run_bounded([*first.program, "auto", "on"], env=first.environment, cwd=first.home, timeout_s=DEADLINE_S)
+    assert done.returncode == 0, done.stderr
+    await_sent(credentials, "Buy milk")
+    assert not any(problems(first))
 
 
 def test_a_sync_without_an_end_is_ended(connected, recorder):

@@ -58,6 +58,8 @@ def finding_for(error: TcsyncError, *, url: str = "", client_id: object = "") ->
     elif error.name == "TCSYNC_INVALID_ADDRESS":
         # The server's URL has its normal form before it is used, so this is a proxy of the environment.
         problem = Problem.REMOTE_PROXY_FAILED
+    elif error.name == "TCSYNC_INVALID_OPTION_VALUE":
+        problem = Problem.CA_FILE_UNUSABLE  # No other option of a connection is a person's.
     else:
         problem = next(problem for kind, problem in _PROBLEM_OF_ERROR if isinstance(error, kind))
     # The error's sentence becomes a part of another.

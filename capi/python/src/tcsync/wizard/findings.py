@@ -438,6 +438,12 @@ class Problem(Enum):
         "Close other programs that use Taskwarrior's data, or wait until their sync has ended, and try again.",
         ExitCode.TASKWARRIOR,
     )
+    SYNC_BROKEN_OFF = (
+        "A sync ended in its middle, with status {status}: {detail}",
+        "What it had received and sent stays, and the agent tries again by itself. If that repeats, this computer may "
+        "be short of memory.",
+        ExitCode.CHECK_FAILED,
+    )
     SYNC_ENDLESS = (
         "A sync was stopped after {seconds} s. What it had received and sent stays, and the next one continues there.",
         "With a slow connection, `tcsync auto on --task-timeout SECONDS` allows ten times that long.",
@@ -540,6 +546,11 @@ class Problem(Enum):
         "Update tcsync.",
         ExitCode.REFUSED,
     )
+    DATABASE_GONE = (
+        "Taskwarrior's database in {directory} was there, and is gone.",
+        "Put it back, and the agent continues. `tcsync auto on` lets it begin again with the tasks on the server.",
+        ExitCode.REFUSED,
+    )
     REPLICA_DAMAGED = (
         "This computer's replica is damaged: {detail}.",
         "Restore the file from a copy, or move it away and run `task sync`, which brings back all that had been "
@@ -572,7 +583,7 @@ class Problem(Enum):
     )
     COMPUTER_BUSY = (
         "Another tcsync command, or a sync of the agent, is at work on Taskwarrior's data in {directory}.",
-        "Wait until it has ended, or end it, then try again.",
+        "Wait until it has ended, or end it (the agent by `tcsync auto off`), then try again.",
         ExitCode.REFUSED,
     )
     AGENT_RUNS = (
@@ -741,6 +752,12 @@ class Problem(Enum):
     SECRET_UNREADABLE = (
         "The {what} could not be read from {source}: {detail}.",
         "Name a file or descriptor with it in one line.",
+        ExitCode.USAGE,
+    )
+    CA_FILE_UNUSABLE = (
+        "The certificate authorities cannot be used: {detail}.",
+        "Name a readable PEM file with --ca-file, or leave that out. `tcsync auto on` gives the agent another one or "
+        "none.",
         ExitCode.USAGE,
     )
     LIBRARY_FAILED = (

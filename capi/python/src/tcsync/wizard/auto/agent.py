@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -12,13 +11,13 @@ from uuid import UUID
 
 from ..alone import is_alone
 from ..computer import ThisComputer
+from ..diagnosis import errors_as_findings
 from ..findings import CommandStopped, Finding, Problem
-from .journal import Journal, SyncRecord, read_journal
+from .journal import SyncRecord
 from .local_changes import LocalChanges
-from .notice import tell_person
+from .notes import Notes
 from .one_sync import sync_once
-from .pace import FAILING_NOTICE_S, Pace
-from .place import JOURNAL
+from .pace import Pace
 from .routes import Routes
 from .server_news import ServerNews
 
@@ -30,17 +29,6 @@ SLEPT_S = 10.0
 ROUTES_S = 2.0
 #: The settings are read again that often.
 SETTINGS_S = 10.0
-#: What a computer without a network meets. Nobody needs to be told of it.
-OFFLINE = {
-    problem.identifier
-    for problem in (
-        Problem.REMOTE_NAME_NOT_RESOLVED,
-        Problem.REMOTE_CONNECTION_REFUSED,
-        Problem.REMOTE_NETWORK_FAILED,
-        Problem.REMOTE_TIMED_OUT,
-        Problem.SYNC_UNREACHABLE,
-    )
-}
 #: Another program or command is at work.
 BUSY = (Problem.SYNC_DATABASE_IN_USE, Problem.COMPUTER_BUSY)
 
@@ -52,8 +40,7 @@ class Agent:
         self._computer = computer
         self._ca_file = ca_file
         self._settings = self._read_settings()
-        self._journal_path = state_directory / JOURNAL
-        self._journal = read_journal(self._journal_path) or Journal()
+        self._notes = Notes(state_directory)
         self._pace = Pace()
         self._changes = LocalChanges(computer.taskrc.data_location)
         self._reason = "start"
@@ -63,17 +50,20 @@ class Agent:
         # Set by the other thread.
         self._told: SimpleQueue[UUID | None] = SimpleQueue()
         self._has_answer = threading.Event()
-        self._news = ServerNews(
-            *self._settings[:2],
-            lambda: self._changes.base_version,
-            self._told.put,
-            self._has_answer.set,
-            ca_file=ca_file,
-        )
+        url, client_id, _ = self._settings
+        with errors_as_findings(url=url, client_id=client_id):
+            self._news = ServerNews(
+                url,
+                client_id,
+                lambda: self._changes.base_version,
+                self._told.put,
+                self._has_answer.set,
+                ca_file=ca_file,
+            )
 
     def run(self) -> None:
         """Until the settings are others, or a KeyboardInterrupt."""
-        self._journal.server_waits = None
+        self._notes.set_server_waits(None)
         self._changes.look()
         self._pace.on_news(time.monotonic())  # Whatever happened before the start.
         self._news.start()
@@ -94,9 +84,7 @@ class Agent:
             if self._has_answer.is_set():
                 self._has_answer.clear()
                 self._pace.on_connection(now)
-            if self._news.server_waits != self._journal.server_waits:
-                self._journal.server_waits = self._news.server_waits
-                self._write()
+            self._notes.set_server_waits(self._news.server_waits)
             if self._changes.look():
                 self._reason = "change"
                 self._pace.on_change(now)
@@ -136,35 +124,21 @@ class Agent:
             self._pace.on_success()
             if self._changes.look_after_sync():
                 self._pace.on_change(now)
-            self._note(record)
+            self._notes.add(record)
         elif finding.problem in BUSY:
             self._pace.on_busy(now)
         else:
             self._pace.on_failure(now)
-            self._note(replace(record, problem=finding.problem.identifier, text=finding.text))
+            self._notes.add(replace(record, problem=finding.problem.identifier, text=finding.text))
         self._reason = "again"
         self._news.ask_again()
 
     def _try_sync(self) -> Finding | None:
         try:
-            sync_once(self._computer, self._ca_file)
+            sync_once(self._computer, self._ca_file, may_create=not self._changes.has_had_database)
         except CommandStopped as stop:
             return stop.finding
         return None
-
-    def _note(self, record: SyncRecord) -> None:
-        journal = self._journal
-        journal.add(record)
-        since, now = journal.failing_since, record.began_at
-        is_due = since is not None and now - since >= FAILING_NOTICE_S
-        if is_due and record.problem not in OFFLINE and now - (journal.told_at or 0) >= FAILING_NOTICE_S:
-            journal.told_at = now
-            tell_person("Taskwarrior has not synced for a day", f"{record.text} `tcsync doctor` says what to do.")
-        self._write()
-
-    def _write(self) -> None:
-        with suppress(OSError):  # It is for people, who have other ways to see that a disk is full.
-            self._journal.write(self._journal_path)
 
     def _read_settings(self) -> tuple[str, UUID, Path]:
         """The server, the client and the place of the data. The secret is Taskwarrior's business, and is not kept."""

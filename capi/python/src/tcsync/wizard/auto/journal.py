@@ -10,6 +10,8 @@ from typing import Any
 
 #: Syncs that the file has, the newest last.
 SYNCS_MAX = 50
+#: The reason of a record without a sync: settings with which none can be tried.
+SETTINGS = "settings"
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class SyncRecord:
     #: Seconds since 1970.
     began_at: float
     seconds: float
-    #: "change", "news", "start" or "again".
+    #: "change", "news", "start" or "again"; or SETTINGS.
     reason: str
     #: The identifier of the finding that it ended with (docs/troubleshooting.md), and its text; None after a success.
     problem: str | None = None
@@ -40,7 +42,10 @@ class Journal:
     syncs: list[SyncRecord] = field(default_factory=list)
 
     def add(self, record: SyncRecord) -> None:
-        self.syncs = [*self.syncs, record][-SYNCS_MAX:]
+        before = self.syncs
+        if before and before[-1].reason == record.reason == SETTINGS:
+            before = before[:-1]  # One for all looks in a row.
+        self.syncs = [*before, record][-SYNCS_MAX:]
         if record.problem is None:
             self.succeeded_at = record.began_at + record.seconds
             self.failing_since = self.told_at = None

@@ -21,6 +21,8 @@ class LocalChanges:
         #: What the last sync has left, because no sync sends it: no reason for another one.
         self._left: tuple[Operation, ...] = ()
         self._pending: tuple[Operation, ...] = ()
+        #: Whether a look has found a database: then it is not to be made anew where it is missing.
+        self.has_had_database = False
         #: The version up to which the replica was synced, at the last look.
         self.base_version: UUID = NIL_VERSION
 
@@ -50,6 +52,7 @@ class LocalChanges:
             with Replica.copy_of(self._directory) as copy:
                 self.base_version = copy.state().base_version_id
                 operations = copy.pending_operations()
+            self.has_had_database = True
         except ReplicaError as error:
             if error.fault is not ReplicaFault.REPLICA_MISSING:
                 return False

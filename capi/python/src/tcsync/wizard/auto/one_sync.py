@@ -14,8 +14,9 @@ from ..findings import CommandStopped, Finding, Problem
 from ..programs import running
 
 
-def sync_once(computer: ThisComputer, ca_file: Path | None) -> None:
-    """CommandStopped after a failure, and a KeyboardInterrupt ends it at once.
+def sync_once(computer: ThisComputer, ca_file: Path | None, *, may_create: bool) -> None:
+    """CommandStopped after a failure, and a KeyboardInterrupt ends it at once. `may_create`: whether to begin with an
+    empty replica where there is none.
 
     `task sync` is the second choice because of its fault: after a conflict it sends changes that others have
     overtaken, so that computers which send in the same moment can stay different (docs/replica.md). It also keeps the
@@ -26,7 +27,7 @@ def sync_once(computer: ThisComputer, ca_file: Path | None) -> None:
     if not taskwarrior.keeps_synced_operations:
         taskwarrior.sync()
         return
-    finding = _sync_replica(taskwarrior.sync_timeout_s, ca_file)
+    finding = _sync_replica(taskwarrior.sync_timeout_s, ca_file, may_create=may_create)
     if finding is None:
         return
     if finding.problem is Problem.REPLICA_UNKNOWN:  # A later Taskwarrior's.
@@ -35,12 +36,15 @@ def sync_once(computer: ThisComputer, ca_file: Path | None) -> None:
     raise CommandStopped(finding)
 
 
-def _sync_replica(timeout_s: float, ca_file: Path | None) -> Finding | None:
+def _sync_replica(timeout_s: float, ca_file: Path | None, *, may_create: bool) -> Finding | None:
     command = [sys.executable, "-m", "tcsync.wizard.auto.replica_sync"]
     if ca_file is not None:
         command += ["--ca-file", str(ca_file)]
+    if may_create:
+        command.append("--may-create")
     try:
-        with running(command, os.environ) as process:
+        # Python looks for modules in the directory in which it is started.
+        with running(command, os.environ, directory=os.sep) as process:
             stdout, stderr = process.communicate(timeout=timeout_s)
     except OSError as error:
         return Problem.UNEXPECTED.finding(detail=f"{command[0]}: {error.strerror or error}")
@@ -52,4 +56,4 @@ def _sync_replica(timeout_s: float, ca_file: Path | None) -> Finding | None:
         return Finding.from_json(json.loads(stdout))
     except ValueError:
         said = stderr.strip().rpartition("\n")[2] or "it said nothing"
-        return Problem.UNEXPECTED.finding(detail=f"a sync ended with status {process.returncode}: {said}")
+        return Problem.SYNC_BROKEN_OFF.finding(status=process.returncode, detail=said)

@@ -22,34 +22,45 @@ _PROBLEM_OF_SYNC_FAULT = {
     SyncFault.HISTORY_GONE: Problem.SYNC_GONE,
     SyncFault.DIVERGED: Problem.SYNC_DIVERGED,
 }
-_PROBLEM_OF_REPLICA_FAULT = {**PROBLEM_OF_FAULT, ReplicaFault.IN_USE: Problem.SYNC_DATABASE_IN_USE}
+_PROBLEM_OF_REPLICA_FAULT = {
+    **PROBLEM_OF_FAULT,
+    ReplicaFault.IN_USE: Problem.SYNC_DATABASE_IN_USE,
+    ReplicaFault.REPLICA_MISSING: Problem.DATABASE_GONE,
+}
 
 
-def sync_replica(ca_file: Path | None) -> None:
+def sync_replica(ca_file: Path | None, *, may_create: bool) -> None:
     """Syncs this computer's replica. CommandStopped."""
-    computer = this_computer()
-    credentials = computer.require_credentials()
-    directory = computer.taskrc.data_location
-    with computer.alone(), ServerCheck(credentials, ConnectionOptions(ca_file)) as server, server.findings():
-        try:
-            with Replica(directory) as replica:
-                replica.sync(server.remote)
-        except SyncError as error:
-            if error.fault not in _PROBLEM_OF_SYNC_FAULT:
-                raise
-            raise _PROBLEM_OF_SYNC_FAULT[error.fault].stop() from None
-        except ReplicaError as error:
-            problem = _PROBLEM_OF_REPLICA_FAULT.get(error.fault, Problem.REPLICA_FAILED)
-            raise problem.stop(detail=str(error).rstrip(". ")) from None
+    locked = this_computer()
+    with locked.alone():
+        # Once more: the setup that had the lock until now has changed the settings, and the replica with them.
+        computer = this_computer()
+        directory = computer.taskrc.data_location
+        if directory != locked.taskrc.data_location:
+            raise Problem.COMPUTER_BUSY.stop(directory=directory)
+        credentials = computer.require_credentials()
+        with ServerCheck(credentials, ConnectionOptions(ca_file)) as server, server.findings():
+            try:
+                with Replica(directory, create=may_create) as replica:
+                    replica.sync(server.remote)
+            except SyncError as error:
+                if error.fault not in _PROBLEM_OF_SYNC_FAULT:
+                    raise
+                raise _PROBLEM_OF_SYNC_FAULT[error.fault].stop() from None
+            except ReplicaError as error:
+                problem = _PROBLEM_OF_REPLICA_FAULT.get(error.fault, Problem.REPLICA_FAILED)
+                raise problem.stop(detail=str(error).rstrip(". "), directory=directory) from None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Syncs Taskwarrior's tasks once, without Taskwarrior.")
     parser.add_argument("--ca-file", type=Path, help="a PEM file with a private certificate authority")
+    parser.add_argument("--may-create", action="store_true", help="begin with an empty replica where there is none")
+    arguments = parser.parse_args()
     finding: Finding | None = None
     with signals_as_interrupts():
         try:
-            sync_replica(parser.parse_args().ca_file)
+            sync_replica(arguments.ca_file, may_create=arguments.may_create)
         except CommandStopped as stop:
             finding = stop.finding
     if finding is not None:
