@@ -68,17 +68,23 @@ def second(connected):
 
 
 @contextmanager
-def held_request(recorder, endpoint):
-    """While the next request to that endpoint waits for its answer. Gives the event that ends this earlier."""
+def hanging_sync(recorder, computer):
+    """While the agent's sync of a new task, "Buy milk", waits for the server's answer. Gives the event that ends this
+    earlier. The computer syncs through the recorder; its agent is started, if it does not run."""
     is_there, may_go_on = threading.Event(), threading.Event()
 
     def hold():
         is_there.set()
         may_go_on.wait(DEADLINE_S)
 
-    recorder.before_next(endpoint, hold)
+    if not agents(computer):
+        start(computer)
+        await_syncs(computer)
+    recorder.before_next("add-version", hold)
+    computer.add("Buy milk")
+    assert is_there.wait(DEADLINE_S)
     try:
-        yield is_there, may_go_on
+        yield may_go_on
     finally:
         may_go_on.set()
 
@@ -200,42 +206,27 @@ def test_edits_while_the_server_is_down_arrive(server, first, second):
 
 
 @pytest.mark.parametrize("killed", ["agent", "agent and sync"])
-def test_a_kill_in_the_middle_of_a_sync_costs_nothing(connected, second, server, killed):
+def test_a_kill_in_the_middle_of_a_sync_costs_nothing(connected, second, recorder, killed):
     """If this fails, a crash or an empty battery damages the tasks, or leaves a lock that keeps the agent from its next
     start."""
-    recorder = Recorder(server.url)
-    try:
-        first = connected(recorder.url)
-        start(first, second)
-        await_syncs(first)
-        is_in_the_middle, may_go_on = threading.Event(), threading.Event()
-
-        def hold():
-            is_in_the_middle.set()
-            may_go_on.wait(DEADLINE_S)
-
-        recorder.before_next("add-version", hold)
-        first.task("add", "Buy milk")
-        assert is_in_the_middle.wait(DEADLINE_S)
+    first = connected(recorder.url)
+    start(second)
+    with hanging_sync(recorder, first):
         process = agent(first)
         if killed == "agent":
             os.kill(process, signal.SIGKILL)
             wait_until(lambda: has_ended(process), DEADLINE_S, "the agent has ended")
         else:
             end(process)
-        may_go_on.set()
-        assert first.json("auto", "status")["running"] is False
-        assert (state_directory(first) / "lock").exists()
-        assert_whole(first)
-        first.task("add", "Water plants")
-        start(first)
-        await_status(second, "Buy milk")
-        await_status(second, "Water plants")
-        assert_whole(first)
-        assert first.exported() == second.exported()
-    finally:
-        may_go_on.set()
-        recorder.close()
+    assert first.json("auto", "status")["running"] is False
+    assert (state_directory(first) / "lock").exists()
+    assert_whole(first)
+    first.task("add", "Water plants")
+    start(first)
+    await_status(second, "Buy milk")
+    await_status(second, "Water plants")
+    assert_whole(first)
+    assert first.exported() == second.exported()
 
 
 def wrong_secret(_server, credentials, url):
@@ -359,11 +350,7 @@ def test_a_database_in_use_is_waited_for(first, credentials):
 def test_off_ends_an_agent_whose_sync_hangs(connected, recorder):
     """If this fails, a person cannot end the agent when the network hangs, which is when they want to."""
     computer = connected(recorder.url)
-    start(computer)
-    await_syncs(computer)
-    with held_request(recorder, "add-version") as (is_there, _):
-        computer.add("Buy milk")
-        assert is_there.wait(DEADLINE_S)
+    with hanging_sync(recorder, computer):
         (child,) = children(agent(computer))
         done = computer.tcsync("auto", "off")
         assert done.returncode == 0, done.stderr
@@ -387,11 +374,8 @@ def test_off_ends_a_task_sync_that_hangs(first):
 def test_a_sync_keeps_nobody_from_the_tasks(connected, recorder, second):
     """If this fails, `task add` waits for a slow server, and gives up."""
     first = connected(recorder.url)
-    start(first, second)
-    await_syncs(first)
-    with held_request(recorder, "add-version") as (is_there, _):
-        first.add("Buy milk")
-        assert is_there.wait(DEADLINE_S)
+    start(second)
+    with hanging_sync(recorder, first):
         first.add("Water plants")
     await_status(second, "Buy milk")
     await_status(second, "Water plants")
@@ -402,11 +386,7 @@ def test_a_sync_keeps_nobody_from_the_tasks(connected, recorder, second):
 def test_a_command_waits_for_the_end_of_a_sync(connected, recorder, is_short):
     """If this fails, a setup and a sync work on the same tasks, or a person is sent away because of a moment."""
     first = connected(recorder.url)
-    start(first)
-    await_syncs(first)
-    with held_request(recorder, "add-version") as (is_there, may_go_on):
-        first.add("Buy milk")
-        assert is_there.wait(DEADLINE_S)
+    with hanging_sync(recorder, first) as may_go_on:
         if is_short:
             threading.Timer(1, may_go_on.set).start()
         done = first.tcsync("rotate", "--yes")
@@ -425,11 +405,7 @@ def test_a_command_waits_for_the_end_of_a_sync(connected, recorder, is_short):
 def test_leaving_a_server_that_hangs(connected, recorder):
     """If this fails, a person can neither leave nor examine the computer while the agent's sync hangs."""
     first = connected(recorder.url)
-    start(first)
-    await_syncs(first)
-    with held_request(recorder, "add-version") as (is_there, _):
-        first.add("Buy milk")
-        assert is_there.wait(DEADLINE_S)
+    with hanging_sync(recorder, first):
         done = first.tcsync("off", "--yes")
         assert done.returncode == 8 and "[computer-busy]" in done.stderr, done.stderr
         assert first.tcsync("auto", "off").returncode == 0  # The remedy.
@@ -534,11 +510,8 @@ def test_an_unusable_proxy_is_told(first):
 def test_a_sync_that_is_killed_is_told_and_done_again(connected, recorder, second):
     """If this fails, a computer that is short of memory gets a message that blames tcsync, or stays behind."""
     first = connected(recorder.url)
-    start(first, second)
-    await_syncs(first)
-    with held_request(recorder, "add-version") as (is_there, _):
-        first.add("Buy milk")
-        assert is_there.wait(DEADLINE_S)
+    start(second)
+    with hanging_sync(recorder, first):
         (child,) = children(agent(first))
         os.kill(child, signal.SIGKILL)
     await_status(second, "Buy milk")
@@ -559,13 +532,12 @@ def test_a_home_with_modules_is_no_danger(first, credentials):
 def test_a_sync_without_an_end_is_ended(connected, recorder):
     """If this fails, a server that gives its answers drop by drop keeps this computer from its other tasks for ever."""
     first = connected(recorder.url)
-    first.add("Buy milk")
-    with held_request(recorder, "add-version") as (is_there, _):
-        done = first.tcsync("auto", "on", "--task-timeout", "1")
-        assert done.returncode == 0, done.stderr
-        assert is_there.wait(DEADLINE_S)
-        wait_until(lambda: problems(first) == ["sync-endless"], DEADLINE_S, "it has been stopped")
-        assert syncs(first)[0].seconds < 20
+    done = first.tcsync("auto", "on", "--task-timeout", "1")
+    assert done.returncode == 0, done.stderr
+    await_syncs(first)
+    with hanging_sync(recorder, first):
+        wait_until(lambda: problems(first)[-1] == "sync-endless", DEADLINE_S, "it has been stopped")
+        assert syncs(first)[-1].seconds < 20
     start(first)
     wait_until(lambda: problems(first)[-1] is None, DEADLINE_S, "the next one has succeeded")
 
