@@ -93,15 +93,17 @@ def test_an_interrupt_at_the_question_is_a_no(server, first, way):
 
 def test_an_interrupt_of_the_start_leaves_no_agent(server, first):
     """If this fails, an agent comes at the next login that its user has interrupted."""
-    # Where the agent's directory cannot be made, the start waits for its end.
-    variables = {"XDG_STATE_HOME": "/proc/self/nonexistent"}
-    terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, asks_last=True, **variables)
+    fake = first.task_script.with_name("systemctl")
+    fake.write_text('#!/bin/sh\ncase "$*" in *enable*) exec sleep 15;; esac\n', encoding="utf-8")
+    fake.chmod(0o755)
+    terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, asks_last=True)
     terminal.answer(QUESTION, "")
-    wait_until(lambda: list((first.home / ".config").rglob("*.desktop")), DEADLINE_S, "the start has begun")
+    units = first.home / ".config/systemd/user"
+    wait_until(lambda: list(units.glob("*.service")), DEADLINE_S, "the start has begun")
     terminal.interrupt()
     assert terminal.end() == 0
     assert COMMAND in terminal.screen and "Pairing code:" in terminal.screen
-    assert not list((first.home / ".config").rglob("*.desktop"))
+    assert not list(units.rglob("*.service"))
     assert agents(first) == []
 
 

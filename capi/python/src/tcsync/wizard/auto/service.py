@@ -86,7 +86,7 @@ class Service:
             else:
                 kind = "autostart"
                 process = self._install_autostart(command)
-            self._await_running()
+            self._await_running(process)
         except BaseException:  # Also an interrupt: otherwise it would come at the next login.
             with suppress(ServiceError):
                 self.remove()
@@ -153,9 +153,12 @@ class Service:
             found["TASKDATA"] = os.path.abspath(self.data_location)
         return found
 
-    def _await_running(self) -> None:
+    def _await_running(self, process: subprocess.Popen[bytes] | None) -> None:
+        """`process`: the agent, where it was started from here."""
         end = time.monotonic() + _START_TIMEOUT_S
         while running_agent(self.state_directory) is None:
+            if process is not None and process.poll() is not None:
+                raise ServiceError(f"the agent ended at once, with status {process.returncode}")
             if time.monotonic() > end:
                 raise ServiceError(f"the agent did not start within {_START_TIMEOUT_S:g} seconds")
             time.sleep(0.05)
