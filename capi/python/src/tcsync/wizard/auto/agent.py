@@ -22,11 +22,11 @@ from .routes import Routes
 from .server_news import ServerNews
 
 #: Between two looks at the files of the database.
-LOOK_S = 0.4
+LOOK_S = 0.5
 #: A loop that stood still for longer than that was stopped, or its computer slept.
 SLEPT_S = 10.0
 #: The network's routes are compared that often.
-ROUTES_S = 2.0
+ROUTES_S = 5.0
 #: The settings are read again that often.
 SETTINGS_S = 10.0
 #: Another program or command is at work.
@@ -50,14 +50,15 @@ class Agent:
         # Set by the other thread.
         self._told: SimpleQueue[UUID | None] = SimpleQueue()
         self._has_answer = threading.Event()
+        self._wake = threading.Event()
         url, client_id, _ = self._settings
         with errors_as_findings(url=url, client_id=client_id):
             self._news = ServerNews(
                 url,
                 client_id,
                 lambda: self._changes.base_version,
-                self._told.put,
-                self._has_answer.set,
+                self._on_news,
+                self._on_answer,
                 ca_file=ca_file,
             )
 
@@ -75,7 +76,9 @@ class Agent:
     def _loop(self) -> None:
         looked_at = read_at = time.monotonic()
         while True:
-            time.sleep(LOOK_S)
+            due = self._pace.due()
+            self._wake.wait(LOOK_S if due is None else min(LOOK_S, max(0.0, due - time.monotonic())))
+            self._wake.clear()
             now = time.monotonic()
             if now - looked_at > SLEPT_S or self._has_slept() or self._is_network_another(now):
                 self._pace.on_connection(now)
@@ -99,6 +102,15 @@ class Agent:
             if due is not None and due <= now:
                 self._sync()
                 looked_at = time.monotonic()
+
+    def _on_news(self, version_id: UUID | None) -> None:
+        """On the other thread, as the next one."""
+        self._told.put(version_id)
+        self._wake.set()
+
+    def _on_answer(self) -> None:
+        self._has_answer.set()
+        self._wake.set()
 
     def _has_news(self) -> bool:
         """Whether the server has told of another version than this computer's. That of a sync which goes on, the
