@@ -86,11 +86,11 @@ def _as_json(agent: Overview) -> dict[str, Any]:
 
 def _show(console: Console, agent: Overview) -> None:
     journal, file = agent.journal, agent.service.installed
-    console.exact(f"{'Agent:':<14}{f'runs, process {agent.pid}' if agent.pid else 'does not run'}")
-    console.exact(f"{'At login:':<14}{f'started by {file}' if file else 'not started'}")
-    console.exact(f"{'Last sync:':<14}{_local(journal.succeeded_at) if journal.succeeded_at else 'none yet'}")
+    console.field("Agent", f"runs, process {agent.pid}" if agent.pid else "does not run")
+    console.field("At login", f"started by {file}" if file else "not started")
+    console.field("Last sync", _local(journal.succeeded_at) if journal.succeeded_at else "none yet")
     if journal.failing_since is not None:
-        console.exact(f"{'Failing:':<14}since {_local(journal.failing_since)}")
+        console.field("Failing", f"since {_local(journal.failing_since)}")
     for sync in journal.syncs[-_SYNCS_SHOWN:]:
         ended = f"failed: {sync.problem}" if sync.problem else "done"
         console.exact(f"  {_local(sync.began_at)}  {sync.reason:<7} {sync.seconds:>5.1f} s  {ended}")

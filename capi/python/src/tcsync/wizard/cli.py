@@ -203,7 +203,7 @@ def show(reveal: bool, as_json: bool) -> None:
             click.echo(json.dumps({name.lower().replace(" ", "_"): value for name, value in shown.items()}, indent=2))
             return
         for name, value in shown.items():
-            console.exact(f"{name + ':':<14}{value}")
+            console.field(name, value)
 
 
 _SERVER_URL = click.option("--server-url", help="The server's URL; replaces that of the pairing code or the taskrc.")

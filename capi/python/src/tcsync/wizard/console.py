@@ -95,6 +95,10 @@ class Console:
         """One line that a person copies, such as a pairing code: never wrapped, however narrow the terminal is."""
         self._print(f"{_INDENT}{text}")
 
+    def field(self, name: str, value: object, *, indent: str = "") -> None:
+        """Such a line with a name before the value, in columns."""
+        self.exact(f"{indent}{name + ':':<14}{value}")
+
     def done(self, text: str) -> None:
         self._marked("ok", text, "green")
 

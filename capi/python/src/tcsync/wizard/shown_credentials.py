@@ -19,7 +19,7 @@ def show_for_phone(console: Console, credentials: Credentials) -> None:
     """The three values that an app's settings ask for, each as a QR code as well: a phone's camera copies one at a
     time."""
     for name, value in describe_credentials(credentials, reveal=True).items():
-        console.exact(f"{name + ':':<14}{value}")
+        console.field(name, value)
         console.qr(value)
 
 
@@ -32,7 +32,7 @@ def show_credentials(
     console.line()
     console.line(texts.CREDENTIALS_HEADING)
     for name, value in describe_credentials(credentials, reveal=reveal).items():
-        console.exact(f"  {name + ':':<14}{value}")
+        console.field(name, value, indent="  ")
     console.line()
     if reveal:
         code = encode_pairing_code(credentials)

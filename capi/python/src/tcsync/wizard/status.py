@@ -94,12 +94,12 @@ class Status:
     # This computer
 
     def _show_computer(self) -> None:
-        self._console.exact(f"{'Server URL:':<14}{self.credentials.url}")
-        self._console.exact(f"{'Client ID:':<14}{self.credentials.client_id}")
-        self._console.exact(f"{'Last sync:':<14}{self._last_sync()}")
-        self._console.exact(f"{'Not sent:':<14}{self._not_sent()}")
+        self._console.field("Server URL", self.credentials.url)
+        self._console.field("Client ID", self.credentials.client_id)
+        self._console.field("Last sync", self._last_sync())
+        self._console.field("Not sent", self._not_sent())
         if self._agent.is_on:
-            self._console.exact(f"{'By itself:':<14}{self._by_itself()}")
+            self._console.field("By itself", self._by_itself())
 
     def _last_sync(self) -> str:
         if not self.replica.has_synced:
