@@ -66,6 +66,12 @@ def finding_for(error: TcsyncError, *, url: str = "", client_id: object = "") ->
     return problem.finding(url=url, client_id=client_id, detail=str(error).rstrip(". "))
 
 
+def finding_for_system(error: OSError) -> Finding:
+    """The finding for a refusal of the operating system that nothing else explains."""
+    detail = f"{error.filename or 'a system call'}: {error.strerror or type(error).__name__}"
+    return Problem.UNEXPECTED.finding(detail=detail)
+
+
 @contextmanager
 def errors_as_findings(*, url: str = "", client_id: object = "") -> Iterator[None]:
     """Turns errors of the binding into a CommandStopped with a finding."""

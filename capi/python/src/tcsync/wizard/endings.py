@@ -13,7 +13,7 @@ import click
 from tcsync import TcsyncError
 
 from .console import Console
-from .diagnosis import finding_for
+from .diagnosis import finding_for, finding_for_system
 from .findings import CommandStopped, Finding, Problem
 from .interrupts import signals_as_interrupts
 
@@ -30,8 +30,7 @@ def endings_as_findings() -> Iterator[None]:
     except TcsyncError as error:
         raise CommandStopped(finding_for(error)) from None
     except OSError as error:
-        detail = f"{error.filename or 'a system call'}: {error.strerror or type(error).__name__}"
-        raise Problem.UNEXPECTED.stop(detail=detail) from None
+        raise CommandStopped(finding_for_system(error)) from None
     except Exception as error:
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..computer import ThisComputer
+from ..diagnosis import finding_for_system
 from ..findings import CommandStopped, Finding, Problem
 from ..interrupts import signals_as_interrupts
 from .agent import SETTINGS_S, Agent
@@ -35,8 +36,7 @@ def supervise(make_computer: Callable[[], ThisComputer], *, ca_file: Path | None
                 except CommandStopped as stop:
                     _await_settings(directory, stop.finding)
                 except OSError as error:  # Such as a data directory of somebody else.
-                    detail = f"{error.filename or 'a system call'}: {error.strerror}"
-                    _await_settings(directory, Problem.UNEXPECTED.finding(detail=detail))
+                    _await_settings(directory, finding_for_system(error))
 
 
 def _await_settings(directory: Path | None, finding: Finding) -> None:
