@@ -14,28 +14,25 @@ _AFTER_KILL_S = 5.0
 
 
 @contextmanager
-def running(
-    command: Sequence[str], environment: Mapping[str, str], *, directory: str | None = None
-) -> Iterator[subprocess.Popen[str]]:
+def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A program in a session of its own, without standard input; its two outputs are pipes. If the block leaves it
-    running, such as after a time limit or a Ctrl-C, it is killed with all of its children. `directory` is its working
-    directory, if not the present one. OSError if it cannot be started."""
+    running, such as after a time limit or a Ctrl-C, it is killed with all of its children. OSError if it cannot be
+    started."""
     process: subprocess.Popen[str] | None = None
     try:
         # Otherwise a Ctrl-C could come after the start of the program and before its number is known here.
         with interrupts_deferred():
-            process = _start(command, environment, directory)
+            process = _start(command, environment)
         yield process
     finally:
         if process is not None and process.returncode is None:
             _kill(process)
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str], directory: str | None) -> subprocess.Popen[str]:
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command,
         env=environment,
-        cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -24,16 +24,13 @@ def sync_once(computer: ThisComputer, ca_file: Path | None, *, may_create: bool)
     """
     # Each time, because a person may install another release while the agent runs.
     taskwarrior = computer.find_taskwarrior()
-    if not taskwarrior.keeps_synced_operations:
-        taskwarrior.sync()
-        return
-    finding = _sync_replica(taskwarrior.sync_timeout_s, ca_file, may_create=may_create)
-    if finding is None:
-        return
-    if finding.problem is Problem.REPLICA_UNKNOWN:  # A later Taskwarrior's.
-        taskwarrior.sync()
-        return
-    raise CommandStopped(finding)
+    if taskwarrior.keeps_synced_operations:
+        finding = _sync_replica(taskwarrior.sync_timeout_s, ca_file, may_create=may_create)
+        if finding is None:
+            return
+        if finding.problem is not Problem.REPLICA_UNKNOWN:  # That of a later Taskwarrior.
+            raise CommandStopped(finding)
+    taskwarrior.sync()
 
 
 def _sync_replica(timeout_s: float, ca_file: Path | None, *, may_create: bool) -> Finding | None:
@@ -43,8 +40,7 @@ def _sync_replica(timeout_s: float, ca_file: Path | None, *, may_create: bool) -
     if may_create:
         command.append("--may-create")
     try:
-        # Python looks for modules in the directory in which it is started.
-        with running(command, os.environ, directory=os.sep) as process:
+        with running(command, os.environ) as process:
             stdout, stderr = process.communicate(timeout=timeout_s)
     except OSError as error:
         return Problem.UNEXPECTED.finding(detail=f"{command[0]}: {error.strerror or error}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tcsync import Replica, ReplicaError, ReplicaFault, SyncError, SyncFault
 
-from ..findings import CommandStopped, Finding, Problem
+from ..findings import CommandStopped, Problem
 from ..given_credentials import this_computer
 from ..interrupts import signals_as_interrupts
 from ..replica import PROBLEM_OF_FAULT
@@ -57,15 +57,12 @@ def main() -> None:
     parser.add_argument("--ca-file", type=Path, help="a PEM file with a private certificate authority")
     parser.add_argument("--may-create", action="store_true", help="begin with an empty replica where there is none")
     arguments = parser.parse_args()
-    finding: Finding | None = None
     with signals_as_interrupts():
         try:
             sync_replica(arguments.ca_file, may_create=arguments.may_create)
         except CommandStopped as stop:
-            finding = stop.finding
-    if finding is not None:
-        print(json.dumps(finding.as_json()))
-        sys.exit(1)
+            print(json.dumps(stop.finding.as_json()))
+            sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,8 @@ VARIABLES = (
 )
 #: Of these the values are paths, which must not depend on the directory in which the command was given.
 _PATHS = ("TASKRC", "TASKDATA", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
-#: The agent's working directory. Python looks for modules there, and a home may have any.
+#: The working directory of the agent, and so of the programs that it starts. Python looks for modules there, and a
+#: home may have any.
 _DIRECTORY = "/"
 _COMMAND_TIMEOUT_S = 20.0
 _START_TIMEOUT_S = 20.0
