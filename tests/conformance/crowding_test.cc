@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/limits.h"
 #include "gtest/gtest.h"
 #include "http_client.h"
 #include "scripted_storage.h"
@@ -85,9 +86,8 @@ TEST(ConnectionsMaxTest, ANewConnectionClosesTheLongestIdleOne) {
   EXPECT_EQ(clients[2].Exchange(HttpRequest()).status, 200);
 }
 
-// As in src/base/limits.h.
-constexpr absl::Duration kFirstRequestWait = absl::Seconds(1);
-constexpr absl::Duration kLingerQuiet = absl::Seconds(2);
+const absl::Duration kFirstRequestWait = absl::Milliseconds(base::kFirstRequestWaitMs);
+const absl::Duration kLingerQuiet = absl::FromChrono(base::kLingerQuiet);
 
 // Runs `scenario`, which returns its success, until it has taken less time than the interval under
 // test: on a machine that stalls for a second, the result means nothing.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/limits.h"
 #include "gtest/gtest.h"
 #include "http_client.h"
 #include "test_server.h"
@@ -15,9 +16,8 @@
 namespace tcsync::conformance {
 namespace {
 
-// As in src/base/limits.h.
-constexpr int kRequestsPerTurn = 32;
-constexpr absl::Duration kLingerQuiet = absl::Seconds(2);
+using base::kRequestsPerTurn;
+const absl::Duration kLingerQuiet = absl::FromChrono(base::kLingerQuiet);
 
 // More than the kernel keeps for both ends.
 constexpr size_t kRestBytes = size_t{16} << 20;
