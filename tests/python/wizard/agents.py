@@ -18,6 +18,8 @@ LONG_DEADLINE_S = 150
 # A loop of syncs would not leave the journals alone for that long.
 SILENCE_S = 8
 TASK_DATABASE = ".task/taskchampion.sqlite3"
+# Of Taskwarrior's on-exit: it writes down the command for which it runs.
+RECORDING_HOOK = 'cat > /dev/null\necho "$*" >> "$HOME/hooked"'
 
 
 def settings(credentials, url=None):
@@ -44,8 +46,7 @@ def end(process):
     """Ends a process with the programs that it runs, which have sessions of their own."""
     with suppress(OSError):
         os.kill(process, signal.SIGSTOP)
-        children = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii").split()
-        for child in map(int, children):
+        for child in children(process):
             os.killpg(child, signal.SIGKILL)
         os.kill(process, signal.SIGKILL)
     wait_until(lambda: has_ended(process), DEADLINE_S, "the agent has ended")
@@ -94,6 +95,11 @@ def problems(computer):
 def await_syncs(computer, number=1):
     """Waits until it has synced so often, in vain or not."""
     return wait_until(lambda: len(syncs(computer)) >= number, DEADLINE_S, f"{number} syncs")
+
+
+def await_success(computer):
+    """Waits until its latest sync has succeeded."""
+    wait_until(lambda: problems(computer)[-1:] == [None], DEADLINE_S, "it has synced")
 
 
 def stored(computer):

@@ -119,9 +119,18 @@ class Computer:
         (self._bin / name).replace(self.task_script)
 
     def _write_task(self, body):
-        script = self.task_script
-        script.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
-        script.chmod(0o755)
+        self.add_program("task", body)
+
+    def add_program(self, name, body):
+        """Puts a script of shell on this computer's PATH."""
+        _write_script(self._bin / name, body)
+
+    def write_hook(self, name, body):
+        """Gives Taskwarrior a hook; its file."""
+        hook = self.home / ".task" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        _write_script(hook, body)
+        return hook
 
     @property
     def taskrc(self):
@@ -202,6 +211,11 @@ class Computer:
         """The secret in the taskrc."""
         lines = self.taskrc.read_text(encoding="utf-8").splitlines()
         return next(line.partition("=")[2] for line in lines if line.startswith("sync.encryption_secret="))
+
+
+def _write_script(path, body):
+    path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+    path.chmod(0o755)
 
 
 class Terminal:

@@ -10,11 +10,13 @@ import pytest
 from agents import (
     DEADLINE_S,
     LONG_DEADLINE_S,
+    RECORDING_HOOK,
     agent,
     agents,
     await_sent,
     await_silence,
     await_status,
+    await_success,
     await_syncs,
     end,
     has_ended,
@@ -91,7 +93,7 @@ def test_new_settings_are_taken_while_it_runs(first, credentials):
     never come."""
     first.add("Buy milk")
     start(first)
-    wait_until(lambda: problems(first)[-1:] == [None], DEADLINE_S, "it has synced")
+    await_success(first)
     process = agent(first)
     done = first.tcsync("rotate", "--yes")
     assert done.returncode == 0, done.stderr
@@ -107,18 +109,14 @@ def test_new_settings_are_taken_while_it_runs(first, credentials):
 def test_hooks_of_others_are_left_alone(first, credentials):
     """If this fails, a person's own hook is replaced or no longer runs, or `task` waits for a hook of tcsync."""
     first.add("Buy milk")
-    hooks = first.home / ".task/hooks"
-    hooks.mkdir(exist_ok=True)
-    hook = hooks / "on-exit.own"
-    hook.write_text('#!/bin/sh\ncat > /dev/null\necho "$*" >> "$HOME/hooked"\n', encoding="utf-8")
-    hook.chmod(0o755)
+    hook = first.write_hook("on-exit.own", RECORDING_HOOK)
     before = (hook.read_bytes(), hook.stat().st_mode)
     start(first)
     first.task("add", "Water plants")
     await_sent(credentials, "Water plants")
     called = (first.home / "hooked").read_text(encoding="utf-8")
     assert "command:add" in called and "command:synchronize" not in called
-    assert [path.name for path in hooks.iterdir()] == ["on-exit.own"]
+    assert [path.name for path in hook.parent.iterdir()] == ["on-exit.own"]
     assert (hook.read_bytes(), hook.stat().st_mode) == before
     assert not any(problems(first))
 
@@ -210,9 +208,7 @@ def test_a_person_is_told_after_a_day_of_failures_and_only_once(first, credentia
     first.task("sync")
     send_task(credentials, "From another computer")
     first.write_taskrc(first.taskrc.read_text(encoding="utf-8").replace(first.secret(), "wrong"))
-    fake = first.task_script.with_name("notify-send")
-    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >> "$HOME/told"\n', encoding="utf-8")
-    fake.chmod(0o755)
+    first.add_program("notify-send", 'printf "%s\\n" "$@" >> "$HOME/told"  # fake')
     start(first)
     await_syncs(first)
     first.tcsync("auto", "off")

@@ -93,9 +93,7 @@ def test_an_interrupt_at_the_question_is_a_no(server, first, way):
 
 def test_an_interrupt_of_the_start_leaves_no_agent(server, first):
     """If this fails, an agent comes at the next login that its user has interrupted."""
-    fake = first.task_script.with_name("systemctl")
-    fake.write_text('#!/bin/sh\ncase "$*" in *enable*) exec sleep 15;; esac\n', encoding="utf-8")
-    fake.chmod(0o755)
+    first.add_program("systemctl", 'case "$*" in *enable*) exec sleep 15;; esac  # fake')
     terminal = first.terminal("setup", "--first-computer", "--server-url", server.url, asks_last=True)
     terminal.answer(QUESTION, "")
     units = first.home / ".config/systemd/user"

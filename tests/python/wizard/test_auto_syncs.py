@@ -17,6 +17,7 @@ import pytest
 from agents import (
     DEADLINE_S,
     LONG_DEADLINE_S,
+    RECORDING_HOOK,
     SILENCE_S,
     TASK_DATABASE,
     agent,
@@ -25,6 +26,7 @@ from agents import (
     await_sent,
     await_silence,
     await_status,
+    await_success,
     await_syncs,
     children,
     end,
@@ -267,7 +269,7 @@ def test_a_sync_that_fails_is_shown(server, first, credentials, change, problem)
     assert f"failed: {problem}" in text and "Failing:" in text
     first.write_taskrc(good)
     await_status(first, "From another computer", timeout_s=LONG_DEADLINE_S)
-    wait_until(lambda: problems(first)[-1] is None, DEADLINE_S, "it has noted the success")
+    await_success(first)
     shown = first.json("auto", "status")
     assert shown["failing_since"] is None and shown["last_success"] is not None
 
@@ -301,7 +303,7 @@ def test_a_command_at_work_is_waited_for(first, credentials):
     """If this fails, a sync comes into the middle of a setup."""
     first.add("Buy milk")
     start(first)
-    wait_until(lambda: problems(first)[-1:] == [None], DEADLINE_S, "it has synced")
+    await_success(first)
     terminal = first.terminal("rotate")
     terminal.wait_for("]: ")
     before = syncs(first)
@@ -335,7 +337,7 @@ def test_a_database_in_use_is_waited_for(first, credentials):
     """If this fails, a program that holds the database for long ends the agent, or makes it report a failure."""
     first.add("Buy milk")
     start(first)
-    wait_until(lambda: problems(first)[-1:] == [None], DEADLINE_S, "it has synced")
+    await_success(first)
     process = agent(first)
     first.add("Water plants")
     with writing(first.home / TASK_DATABASE):
@@ -396,7 +398,7 @@ def test_a_command_waits_for_the_end_of_a_sync(connected, recorder, is_short):
             assert done.returncode == 8 and "[computer-busy]" in done.stderr, done.stderr
             assert "or a sync of the agent" in done.stderr
             assert "`tcsync auto off`" in done.stderr
-    wait_until(lambda: problems(first)[-1] is None, DEADLINE_S, "it has synced")
+    await_success(first)
     if not is_short:
         done = first.tcsync("rotate", "--yes")  # The remedy.
         assert done.returncode == 0, done.stderr
@@ -495,7 +497,7 @@ def test_what_is_missing_for_a_while_is_told_and_waited_for(first, authority, cr
         send_task(credentials, "From another computer")
         wait_until(lambda: problem in problems(first), DEADLINE_S, f"{problem} is noted")
     await_status(first, "From another computer", timeout_s=LONG_DEADLINE_S)
-    wait_until(lambda: problems(first)[-1] is None, DEADLINE_S, "it has noted the success")
+    await_success(first)
     assert agents(first) == [process]
 
 
@@ -539,20 +541,17 @@ def test_a_sync_without_an_end_is_ended(connected, recorder):
         wait_until(lambda: problems(first)[-1] == "sync-endless", DEADLINE_S, "it has been stopped")
         assert syncs(first)[-1].seconds < 20
     start(first)
-    wait_until(lambda: problems(first)[-1] is None, DEADLINE_S, "the next one has succeeded")
+    await_success(first)
 
 
 def test_a_taskwarrior_that_keeps_no_synced_operations_syncs_itself(first, credentials):
     """If this fails, Taskwarrior 3.1 sends everything twice after each sync of the agent."""
     first.add("Buy milk")
-    hook = first.home / ".task/hooks/on-exit.own"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text('#!/bin/sh\ncat > /dev/null\necho "$*" >> "$HOME/hooked"\n', encoding="utf-8")
-    hook.chmod(0o755)
+    first.write_hook("on-exit.own", RECORDING_HOOK)
     first.wrap_task(IS_OLD)
     start(first)
     await_sent(credentials, "Buy milk")
-    wait_until(lambda: problems(first)[-1:] == [None], DEADLINE_S, "it has synced")
+    await_success(first)
     assert "command:synchronize" in (first.home / "hooked").read_text(encoding="utf-8")
 
 
@@ -563,5 +562,5 @@ def test_a_database_of_a_later_taskwarrior_is_left_to_it(first):
         database.execute("UPDATE version SET major = 99")
     first.wrap_task('case "$*" in *sync*) touch "$HOME/synced"; exit 0;; esac  # fake')
     start(first)
-    wait_until(lambda: problems(first)[-1:] == [None], DEADLINE_S, "it has synced")
+    await_success(first)
     assert (first.home / "synced").exists()

@@ -28,18 +28,10 @@ def unsent(computer):
         ).fetchone()[0]
 
 
-def write_hook(computer, name, script):
-    hooks = computer.home / ".task" / "hooks"
-    hooks.mkdir(exist_ok=True)
-    (hooks / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    (hooks / name).chmod(0o755)
-    return hooks / name
-
-
 def test_task_sync_is_run_only_when_it_is_wanted(server, paired):
     """If this fails, the doctor sends changes that nobody wanted to send, or does not run what a person agreed to."""
     paired.task("add", "Water plants")
-    write_hook(paired, "on-launch.mark", 'touch "$HOME/launched"')
+    paired.write_hook("on-launch.mark", 'touch "$HOME/launched"')
     (paired.home / "launched").unlink(missing_ok=True)
     before = paired.files()
     recorder = Recorder(server.url)
@@ -109,9 +101,9 @@ HOOKS = {
 def test_a_hook_that_fails_is_named(paired):
     """If this fails, a person looks for a fault of the server, because Taskwarrior shows the words of a hook as its
     own; or the remedy does not help."""
-    write_hook(paired, "on-launch.good", "exit 0")
+    paired.write_hook("on-launch.good", "exit 0")
     for kind, (name, script, identifier, words) in HOOKS.items():
-        hook = write_hook(paired, name, script)
+        hook = paired.write_hook(name, script)
         report = paired.json("doctor", "--sync", "--task-timeout", "0.4")
         finding = next(check for check in report["checks"] if check["check"] == "sync")
         assert finding.get("id") == identifier, (kind, finding)
