@@ -440,12 +440,13 @@ class Problem(Enum):
     )
     SYNC_BROKEN_OFF = (
         "A sync ended in its middle, with status {status}: {detail}",
-        "What it had received and sent stays, and the agent tries again by itself. If that repeats, this computer may "
-        "be short of memory.",
+        "All changes that it had received and sent stay, and the agent tries again by itself. If that repeats, this "
+        "computer may be short of memory.",
         ExitCode.CHECK_FAILED,
     )
     SYNC_ENDLESS = (
-        "A sync was stopped after {seconds} s. What it had received and sent stays, and the next one continues there.",
+        "A sync was stopped after {seconds} s. All changes that it had received and sent stay, and the next one "
+        "continues there.",
         "With a slow connection, `tcsync auto on --task-timeout SECONDS` allows ten times that long.",
         ExitCode.SERVER,
     )
