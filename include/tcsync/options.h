@@ -28,6 +28,7 @@ struct Options {
 
   std::string data_dir;
   std::string storage;
+  std::string postgres_url;  // may have a password: see EffectiveOption
   std::vector<std::string> listen;
   std::string base_path;
   std::vector<Uuid> allow_client_ids;
@@ -66,6 +67,7 @@ struct Options {
   int64_t transfer_bytes_per_second_min = 0;
   int64_t version_wait_max_ms = 0;
   int64_t disk_wait_max_ms = 0;
+  int64_t database_wait_max_ms = 0;
   int64_t shutdown_timeout_ms = 0;
   std::string tls_certificate;
   std::string tls_key;
@@ -119,7 +121,9 @@ absl::Status SetOptionsFromEnvironment(Options& options);
 // The effective value of one option.
 struct EffectiveOption {
   std::string name;
-  std::string value;  // as SetOption accepts it; for a derived option, the derived value
+  // As SetOption accepts it; for a derived option, the derived value. Passwords are replaced by
+  // "***".
+  std::string value;
   enum class Source { kDefault, kDerived, kEnvironment, kSet } source = Source::kDefault;
   std::string variable;  // of the environment, when that is the source
 };

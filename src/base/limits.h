@@ -261,6 +261,28 @@ inline constexpr int kRetryAfterSeconds = 1;
 // only callers without connections could make more of them than that.
 inline constexpr size_t kReadsWaitingMax = 8192;
 
+// The appends that one statement makes in PostgreSQL: more than the connections of a busy server
+// have waiting, and few enough that the first does not wait for long.
+inline constexpr size_t kAppendsPerBatchMax = 256;
+
+// The time that one PostgreSQL server has to accept a connection, so that another one can be tried
+// while a request waits.
+inline constexpr int64_t kDatabaseConnectMs = 1'500;
+
+// The interval in which a PostgreSQL server is tried again that could not be used.
+inline constexpr int64_t kDatabaseRetryMs = 250;
+
+// The time for an operator's change of the tables.
+inline constexpr int64_t kDatabaseUpgradeMs = 60'000;
+
+// The rows among which the totals of a PostgreSQL database are spread, so that transactions do not
+// wait for each other there.
+inline constexpr uint64_t kUsageSlots = 16;
+
+// The age of the last piece of an upload whose server is taken to have ended: longer than a request
+// may pause.
+inline constexpr int64_t kAbandonedUploadSeconds = 3'600;
+
 // The interval in which the engine checks how full the disk is. Within that time the bodies in
 // flight cannot fill a server.
 inline constexpr int64_t kUsageIntervalMs = 2'000;

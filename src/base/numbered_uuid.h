@@ -10,14 +10,17 @@
 
 namespace tcsync::base {
 
-// A UUID, version 8 (RFC 9562, section 5.8), whose first 48 bits are `number` and whose other 74
-// free bits are random. `number` must be below 2^48.
-inline Uuid RandomUuidWithNumber(uint64_t number) {
-  auto bytes = Uuid::Random().bytes();
+// The UUID with its first 48 bits replaced by `number`, which must be below 2^48, and made one of
+// version 8 (RFC 9562, section 5.8).
+inline Uuid WithNumber(const Uuid& uuid, uint64_t number) {
+  auto bytes = uuid.bytes();
   for (size_t i = 0; i < 6; ++i) bytes[i] = static_cast<uint8_t>(number >> (40 - 8 * i));
   bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x80);
   return Uuid(bytes);
 }
+
+// A UUID of version 8 whose first 48 bits are `number` and whose other 74 free bits are random.
+inline Uuid RandomUuidWithNumber(uint64_t number) { return WithNumber(Uuid::Random(), number); }
 
 // Whether RandomUuidWithNumber may have made it: it has the form of version 8.
 inline bool MayHaveNumber(const Uuid& uuid) { return uuid.bytes()[6] >> 4 == 8; }

@@ -1,6 +1,7 @@
 // The one table of every option, and the parsing of values by type.
 #include "tcsync/options.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 #include <optional>
@@ -101,9 +102,12 @@ constexpr Row kRows[] = {
     {{"base-path", '\0', OptionType::kText, "path", "", 0, 0, "", "TCSYNC_BASE_PATH",
       "Serve under this path, such as /tasks, instead of at the root."},
      &Options::base_path},
-    {{"storage", '\0', OptionType::kChoice, "choice", "rocksdb", 0, 0, "rocksdb|memory", "TCSYNC_STORAGE",
-      "The storage backend. memory loses all data at the end of the process: for trials and tests."},
+    {{"storage", '\0', OptionType::kChoice, "choice", "rocksdb", 0, 0, "rocksdb|postgres|memory", "TCSYNC_STORAGE",
+      "The storage backend: rocksdb keeps all data in data-dir; postgres in the database of postgres-url; memory loses all data at the end of the process, for trials and tests."},
      &Options::storage},
+    {{"postgres-url", '\0', OptionType::kText, "text", "", 0, 0, "", "TCSYNC_POSTGRES_URL",
+      "The database for storage=postgres: a URI or keywords as PostgreSQL's libpq takes them, with all hosts of a cluster. Missing parts come from libpq's variables, such as PGSERVICE and PGPASSFILE. A password belongs into this variable or PGPASSFILE, not on a command line."},
+     &Options::postgres_url},
     {{"memory-budget", '\0', OptionType::kBytes, "bytes", "128M", base::kMemoryBudgetBytesMin, kNoLimit, "", "TCSYNC_MEMORY_BUDGET",
       "Approximate memory of the engine. The limits below are derived from it; each can be set separately."},
      &Options::memory_budget_bytes},
@@ -155,6 +159,9 @@ constexpr Row kRows[] = {
     {{"disk-wait-max", '\0', OptionType::kMilliseconds, "milliseconds", "1000", 1, base::kTimeoutMsMax, "", "TCSYNC_DISK_WAIT_MAX",
       "Longest wait for the disk, of queued writes or of reads that memory cannot answer. Beyond it a new one gets 503 at once, and queued ones are still served."},
      &Options::disk_wait_max_ms},
+    {{"database-wait-max", '\0', OptionType::kMilliseconds, "milliseconds", "5000", 100, base::kTimeoutMsMax, "", "TCSYNC_DATABASE_WAIT_MAX",
+      "Longest wait of a request for PostgreSQL, while another of its servers takes over for example. Beyond it the request gets 503."},
+     &Options::database_wait_max_ms},
     {{"shutdown-timeout", '\0', OptionType::kMilliseconds, "milliseconds", "10000", 0, base::kTimeoutMsMax, "", "TCSYNC_SHUTDOWN_TIMEOUT",
       "Time limit at shutdown for the requests in flight."},
      &Options::shutdown_timeout_ms},
@@ -361,6 +368,43 @@ LogLevel LogLevelOf(const Options& options) {
   return LogLevelNamed(options.log_level).value_or(LogLevel::kInfo);
 }
 
+namespace {
+
+// The connection string with "***" in place of the password, of a URI's authority or of a keyword.
+std::string WithoutPassword(std::string text) {
+  const size_t scheme = text.find("://");
+  if (scheme != std::string::npos) {
+    const size_t authority = scheme + 3;
+    const size_t end = std::min(text.find_first_of("/?#", authority), text.size());
+    const size_t at = text.rfind('@', end);
+    const size_t colon = text.find(':', authority);
+    if (at != std::string::npos && at >= authority && colon < at) {
+      text.replace(colon + 1, at - colon - 1, "***");
+    }
+  }
+  for (size_t found = text.find("password"); found != std::string::npos;
+       found = text.find("password", found + 1)) {
+    const size_t equals = text.find_first_not_of(' ', found + 8);
+    if (equals == std::string::npos || text[equals] != '=') continue;
+    const size_t begin = text.find_first_not_of(' ', equals + 1);
+    if (begin == std::string::npos) continue;
+    size_t end = begin;
+    if (text[begin] == '\'') {  // in quotes, with backslashes before quotes that belong to it
+      for (++end; end < text.size() && text[end] != '\''; ++end) {
+        if (text[end] == '\\') ++end;
+      }
+      end = std::min(end + 1, text.size());
+    } else {
+      end = std::min(text.find_first_of(scheme == std::string::npos ? " " : "&#", begin),
+                     text.size());
+    }
+    text.replace(begin, end - begin, "***");
+  }
+  return text;
+}
+
+}  // namespace
+
 std::vector<EffectiveOption> EffectiveOptions(const Options& options) {
   const base::Limits limits(options);
   const std::pair<int64_t Options::*, int64_t> derived[] = {
@@ -380,6 +424,7 @@ std::vector<EffectiveOption> EffectiveOptions(const Options& options) {
     EffectiveOption option;
     option.name = row.info.name;
     option.value = TextOf(row, options);
+    if (row.field == Field(&Options::postgres_url)) option.value = WithoutPassword(option.value);
     if (const auto source = options.sources.find(option.name); source != options.sources.end()) {
       option.variable = source->second;
       option.source = option.variable.empty() ? EffectiveOption::Source::kSet

@@ -33,6 +33,10 @@ find_package(nlohmann_json 3.11 REQUIRED)
 find_package(SQLite3 3.38 REQUIRED)
 if(TCSYNC_SERVER)
   pkg_check_modules(ROCKSDB REQUIRED IMPORTED_TARGET rocksdb>=7.8)
+  if(TCSYNC_POSTGRES)
+    # 14 has the pipeline mode.
+    pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET libpq>=14)
+  endif()
   find_package(spdlog REQUIRED)
   find_package(CLI11 REQUIRED)
   # With the flags of the package: cpp-httplib's macros change the layout of its classes, and so must

@@ -24,6 +24,9 @@
 #include "listener/engine_implementation.h"
 #include "metrics/registry.h"
 #include "storage/memory/memory_storage.h"
+#ifdef TCSYNC_POSTGRES
+#include "storage/postgres/postgres_storage.h"
+#endif
 #include "storage/rocksdb/backups.h"
 #include "storage/rocksdb/log_repair.h"
 #include "storage/rocksdb/rocksdb_storage.h"
@@ -304,6 +307,21 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
                                                      const base::Logger& logger) {
   if (options.storage == "memory") return std::make_unique<memory_storage::MemoryStorage>();
   const base::Limits limits(options);
+  if (options.storage == "postgres") {
+#ifdef TCSYNC_POSTGRES
+    return postgres_storage::OpenPostgresStorage(
+        {.url = options.postgres_url,
+         .queue_bytes_max = limits.bodies_in_flight_bytes_max,
+         .reader_threads = limits.reader_threads,
+         .wait_max = std::chrono::milliseconds(options.database_wait_max_ms),
+         .registry = &registry},
+        logger);
+#else
+    return absl::InvalidArgumentError(
+        "option storage: this build of tcsync has no storage in PostgreSQL: configure it with "
+        "-DTCSYNC_POSTGRES=ON, which needs libpq, or have storage=rocksdb");
+#endif
+  }
   return rocksdb_storage::OpenRocksdbStorage(
       {.data_dir = options.data_dir,
        .memtable_bytes = limits.memtable_bytes,

@@ -101,6 +101,13 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
 
 Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) {
   if (status.code() == absl::StatusCode::kUnavailable) return RefuseOverloaded(call);
+  if (status.code() == absl::StatusCode::kDeadlineExceeded) {
+    return RefuseCall(call, {.reason = RefusalReason::kOverloaded,
+                             .sentence = "The server's database did not answer in time, so that it "
+                                         "is unknown whether this was stored; try again shortly.",
+                             .retry_after_seconds = base::kRetryAfterSeconds,
+                             .operator_note = std::string(status.message())});
+  }
   if (status.code() == absl::StatusCode::kFailedPrecondition) {
     return RefuseCall(call, {.reason = RefusalReason::kDataDirectory,
                              .sentence = "The server's data is not where it should be; nothing was "

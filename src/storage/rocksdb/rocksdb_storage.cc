@@ -25,7 +25,7 @@
 #include "storage/rocksdb/head_cache.h"
 #include "storage/rocksdb/opening.h"
 #include "storage/rocksdb/probe.h"
-#include "storage/rocksdb/reader_pool.h"
+#include "storage/reader_pool.h"
 #include "storage/rocksdb/replica_activity.h"
 #include "storage/rocksdb/reserve.h"
 #include "storage/rocksdb/rocksdb_status.h"
@@ -174,15 +174,15 @@ class RocksdbStorage final : public Storage,
   // that may wait for the disk.
   template <typename ReadFunction, typename Callback>
   void Read(ReadFunction read, Callback done) {
-    ReadBy(&ReaderPool::Run, std::move(read), std::move(done));
+    ReadBy(&storage::ReaderPool::Run, std::move(read), std::move(done));
   }
   // The same for the continuation of an admitted read.
   template <typename ReadFunction, typename Callback>
   void ContinueRead(ReadFunction read, Callback done) {
-    ReadBy(&ReaderPool::Continue, std::move(read), std::move(done));
+    ReadBy(&storage::ReaderPool::Continue, std::move(read), std::move(done));
   }
   template <typename ReadFunction, typename Callback>
-  void ReadBy(void (ReaderPool::*run)(ReaderPool::Task), ReadFunction read, Callback done) {
+  void ReadBy(void (storage::ReaderPool::*run)(storage::ReaderPool::Task), ReadFunction read, Callback done) {
     auto found = ReadAt(ReadTier::kMemory, read);
     if (!NeedsDisk(found.status())) return done(std::move(found));
     if (instruments_ != nullptr) instruments_->disk_reads.Add();
@@ -269,7 +269,7 @@ class RocksdbStorage final : public Storage,
   BatchWriter writer_;
   uint64_t probe_number_ = 0;  // of the latest probe; the committer's
   RocksdbAdministration administration_{*this};
-  ReaderPool reader_pool_;
+  storage::ReaderPool reader_pool_;
   Committer committer_;
   std::mutex flush_mutex_;  // held while notes are written
   std::mutex closing_mutex_;

@@ -1,6 +1,6 @@
-// Threads for reads that have to wait for the disk.
-#ifndef TCSYNC_SRC_STORAGE_ROCKSDB_READER_POOL_H_
-#define TCSYNC_SRC_STORAGE_ROCKSDB_READER_POOL_H_
+// Threads for what has to wait for a disk or a database.
+#ifndef TCSYNC_SRC_STORAGE_READER_POOL_H_
+#define TCSYNC_SRC_STORAGE_READER_POOL_H_
 
 #include <chrono>
 #include <condition_variable>
@@ -12,7 +12,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 
-namespace tcsync::rocksdb_storage {
+namespace tcsync::storage {
 
 // Thread-safe.
 class ReaderPool {
@@ -58,6 +58,6 @@ class ReaderPool {
   std::vector<std::thread> threads_;  // last: they use the members above
 };
 
-}  // namespace tcsync::rocksdb_storage
+}  // namespace tcsync::storage
 
-#endif  // TCSYNC_SRC_STORAGE_ROCKSDB_READER_POOL_H_
+#endif  // TCSYNC_SRC_STORAGE_READER_POOL_H_

@@ -1,11 +1,11 @@
-#include "storage/rocksdb/reader_pool.h"
+#include "storage/reader_pool.h"
 
 #include <utility>
 
 #include "base/limits.h"
 #include "base/thread.h"
 
-namespace tcsync::rocksdb_storage {
+namespace tcsync::storage {
 
 ReaderPool::ReaderPool(int threads, std::chrono::milliseconds wait_max) : wait_max_(wait_max) {
   threads_.reserve(static_cast<size_t>(threads));
@@ -79,4 +79,4 @@ void ReaderPool::Work() {
   }
 }
 
-}  // namespace tcsync::rocksdb_storage
+}  // namespace tcsync::storage

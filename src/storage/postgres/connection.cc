@@ -1,0 +1,319 @@
+#include "storage/postgres/connection.h"
+
+#include <poll.h>
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/limits.h"
+
+namespace tcsync::postgres_storage {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Conninfo = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
+using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
+
+// poll() for one socket: whether it is ready before the deadline.
+bool WaitFor(int descriptor, short events, Deadline deadline) {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) return false;
+    pollfd polled = {.fd = descriptor, .events = events, .revents = 0};
+    const int ready = poll(&polled, 1, static_cast<int>(std::min<int64_t>(left.count(), 60'000)));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+bool BeginsWithAny(absl::string_view code, std::initializer_list<absl::string_view> prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(), [&](absl::string_view prefix) {
+    return absl::StartsWith(code, prefix);
+  });
+}
+
+// The codes are those of PostgreSQL's manual, appendix A.
+absl::Status StatusOf(const PGresult* result) {
+  const char* const field = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const absl::string_view code = field != nullptr ? field : "";
+  // The details, which are left out, may repeat keys, and so client IDs.
+  const char* const primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  const std::string message =
+      absl::StrCat("PostgreSQL: ", primary != nullptr ? primary : "no reason", " (", code, ")");
+  if (code == "22012" || BeginsWithAny(code, {"40"})) return absl::AbortedError(message);
+  if (code == "23505") return absl::AlreadyExistsError(message);
+  if (code == "53100") return absl::ResourceExhaustedError(message);
+  // Too many connections, shutting down, starting, a cancelled statement, a server that only reads.
+  if (BeginsWithAny(code, {"53", "57", "08", "25006", "55P03"})) {
+    return absl::UnavailableError(message);
+  }
+  if (BeginsWithAny(code, {"XX001", "XX002"})) return absl::DataLossError(message);
+  if (BeginsWithAny(code, {"42P01", "42703", "3F000"})) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(message, ": the database lacks tables of this release; 'tcsync-server storage "
+                              "upgrade' makes them"));
+  }
+  if (BeginsWithAny(code, {"42501", "28", "3D000"})) return absl::PermissionDeniedError(message);
+  return absl::InternalError(message);
+}
+
+// A pooler between us and the server has given this transaction a connection on which the statement
+// was not prepared, or on which another server of ours has prepared it.
+bool IsLostPreparation(const PGresult* result) {
+  const char* const code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  return code != nullptr && (absl::string_view(code) == "26000" ||
+                             absl::string_view(code) == "42P05");
+}
+
+// A comma-separated list, of which a single entry stands for all.
+std::string EntryOf(const std::vector<std::string>& list, size_t index) {
+  if (list.empty()) return "";
+  return list.size() == 1 ? list[0] : index < list.size() ? list[index] : "";
+}
+
+}  // namespace
+
+std::string SentenceOf(absl::string_view libpq_message) {
+  const std::vector<std::string> lines =
+      absl::StrSplit(libpq_message, '\n', absl::SkipWhitespace());
+  return lines.empty() ? "no reason is known" : std::string(absl::StripAsciiWhitespace(lines[0]));
+}
+
+absl::StatusOr<std::shared_ptr<Target>> Target::Parse(const std::string& url) {
+  const absl::Status refused = absl::InvalidArgumentError(
+      "option postgres-url: it is not a connection string as PostgreSQL's libpq takes it, such as "
+      "postgresql://tcsync@db1,db2/tcsync?target_session_attrs=read-write");
+  char* problem = nullptr;
+  const Conninfo given(PQconninfoParse(url.c_str(), &problem), PQconninfoFree);
+  PQfreemem(problem);
+  if (given == nullptr) return refused;
+  Keywords common;
+  std::vector<std::string> hosts;
+  std::vector<std::string> addresses;
+  std::vector<std::string> ports;
+  // With the environment's and the service file's, which must be known to tell the hosts apart.
+  const Conninfo defaults(PQconndefaults(), PQconninfoFree);
+  const auto value_of = [&](const char* keyword) -> std::string {
+    for (const Conninfo* const source : {&given, &defaults}) {
+      for (const PQconninfoOption* option = source->get();
+           option != nullptr && option->keyword != nullptr; ++option) {
+        if (absl::string_view(option->keyword) == keyword && option->val != nullptr) {
+          return option->val;
+        }
+      }
+    }
+    return "";
+  };
+  bool has_session_attributes = false;
+  bool has_service = false;
+  for (const PQconninfoOption* option = given.get(); option->keyword != nullptr; ++option) {
+    const absl::string_view keyword = option->keyword;
+    if (option->val == nullptr || keyword == "host" || keyword == "hostaddr" || keyword == "port") {
+      continue;
+    }
+    has_session_attributes |= keyword == "target_session_attrs";
+    has_service |= keyword == "service";
+    common.names.emplace_back(keyword);
+    common.values.emplace_back(option->val);
+  }
+  const auto split = [](const std::string& list) {
+    return list.empty() ? std::vector<std::string>()
+                        : static_cast<std::vector<std::string>>(absl::StrSplit(list, ','));
+  };
+  // A service in the string itself is read by libpq, with its hosts, at each connection.
+  if (!has_service) {
+    hosts = split(value_of("host"));
+    addresses = split(value_of("hostaddr"));
+    ports = split(value_of("port"));
+  }
+  if (!has_session_attributes) {
+    common.names.emplace_back("target_session_attrs");
+    common.values.emplace_back("read-write");
+  }
+  common.names.emplace_back("fallback_application_name");
+  common.values.emplace_back("tcsync");
+  common.names.emplace_back("client_encoding");
+  common.values.emplace_back("UTF8");
+  auto target = std::make_shared<Target>();
+  const size_t count = std::max<size_t>({hosts.size(), addresses.size(), 1});
+  for (size_t i = 0; i < count; ++i) {
+    Keywords keywords = common;
+    const auto add = [&](const char* name, const std::string& value) {
+      if (value.empty()) return;
+      keywords.names.emplace_back(name);
+      keywords.values.push_back(value);
+    };
+    add("host", EntryOf(hosts, i));
+    add("hostaddr", EntryOf(addresses, i));
+    add("port", EntryOf(ports, i));
+    target->hosts_.push_back(std::move(keywords));
+  }
+  return target;
+}
+
+Connection::Connection(Target& target, PGconn* connection)
+    : target_(target), connection_(connection) {}
+
+Connection::~Connection() { PQfinish(connection_); }
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(Target& target, Deadline deadline) {
+  std::string problem = "it did not answer in time";
+  const size_t first = target.preferred();
+  for (size_t i = 0; i < target.hosts().size(); ++i) {
+    const size_t host = (first + i) % target.hosts().size();
+    const Target::Keywords& keywords = target.hosts()[host];
+    std::vector<const char*> names;
+    std::vector<const char*> values;
+    for (size_t k = 0; k < keywords.names.size(); ++k) {
+      names.push_back(keywords.names[k].c_str());
+      values.push_back(keywords.values[k].c_str());
+    }
+    names.push_back(nullptr);
+    values.push_back(nullptr);
+    // One that does not answer leaves time for the others.
+    const Deadline until =
+        std::min(deadline, Clock::now() + std::chrono::milliseconds(base::kDatabaseConnectMs));
+    PGconn* const pg = PQconnectStartParams(names.data(), values.data(), /*expand_dbname=*/0);
+    if (pg == nullptr) return absl::ResourceExhaustedError("there is no memory for a connection");
+    std::unique_ptr<Connection> connection(new Connection(target, pg));
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+    while (PQstatus(pg) != CONNECTION_BAD && state != PGRES_POLLING_OK) {
+      const short events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+      if (!WaitFor(PQsocket(pg), events, until)) {
+        problem = "it did not answer in time";
+        break;
+      }
+      state = PQconnectPoll(pg);
+      if (state == PGRES_POLLING_FAILED) break;
+    }
+    if (PQstatus(pg) == CONNECTION_BAD || state == PGRES_POLLING_FAILED) {
+      problem = SentenceOf(PQerrorMessage(pg));
+    }
+    if (state != PGRES_POLLING_OK) continue;
+    PQsetNoticeReceiver(pg, &Connection::TakeNotice, connection.get());
+    if (PQsetnonblocking(pg, 1) != 0 || PQenterPipelineMode(pg) != 1) {
+      problem = SentenceOf(PQerrorMessage(pg));
+      continue;
+    }
+    target.Prefer(host);
+    return connection;
+  }
+  return absl::UnavailableError(absl::StrCat("the PostgreSQL server cannot be used: ", problem));
+}
+
+// A commit that could not wait for its standby is reported as a warning, although it may be lost.
+void Connection::TakeNotice(void* self, const PGresult* notice) {
+  const char* const severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (severity != nullptr && absl::string_view(severity) == "WARNING") {
+    static_cast<Connection*>(self)->was_warned_ = true;
+  }
+}
+
+absl::Status Connection::Lost(const char* doing) {
+  is_usable_ = false;
+  return absl::UnknownError(absl::StrCat("the connection to PostgreSQL was lost while ", doing));
+}
+
+bool Connection::Flush(Deadline deadline) {
+  for (;;) {
+    const int left = PQflush(connection_);
+    if (left == 0) return true;
+    if (left < 0) return false;
+    if (!WaitFor(PQsocket(connection_), POLLIN | POLLOUT, deadline)) return false;
+    if (PQconsumeInput(connection_) != 1) return false;
+  }
+}
+
+bool Connection::Next(Deadline deadline, PGresult*& result) {
+  while (PQisBusy(connection_) != 0) {
+    if (!WaitFor(PQsocket(connection_), POLLIN, deadline)) return false;
+    if (PQconsumeInput(connection_) != 1) return false;
+  }
+  result = PQgetResult(connection_);
+  return true;
+}
+
+absl::Status Connection::Send(absl::Span<const Statement> statements,
+                              std::vector<bool>& is_preparing) {
+  const bool prepares = target_.prepares();
+  std::unordered_set<const Sql*> preparing;
+  for (const Statement& statement : statements) {
+    const Sql* const sql = &statement.sql();
+    const bool is_new = prepares && !prepared_.contains(sql) && preparing.insert(sql).second;
+    is_preparing.push_back(is_new);
+    if ((is_new && !statement.SendPrepare(connection_)) ||
+        !statement.Send(connection_, prepares ? sql->name : nullptr)) {
+      return Lost("a statement was sent");
+    }
+  }
+  return PQpipelineSync(connection_) == 1 ? absl::OkStatus() : Lost("a statement was sent");
+}
+
+absl::StatusOr<std::vector<Rows>> Connection::Run(absl::Span<const Statement> statements,
+                                                  Deadline deadline) {
+  if (!is_usable_) return absl::UnavailableError("there is no connection to PostgreSQL");
+  was_warned_ = false;
+  std::vector<bool> is_preparing;
+  if (absl::Status sent = Send(statements, is_preparing); !sent.ok()) return sent;
+  if (!Flush(deadline)) return Lost("a statement was sent");
+
+  std::vector<Rows> rows;
+  absl::Status status;
+  const auto take_error = [&](const PGresult* result) {
+    if (!status.ok()) return;  // the first one is the cause
+    if (IsLostPreparation(result)) {
+      target_.StopPreparing();
+      status = absl::AbortedError("a prepared statement is not there any more");
+    } else {
+      status = StatusOf(result);
+    }
+  };
+  // For each command the results, one here, and then their end.
+  const auto take_command = [&](bool has_rows, const Sql* prepared) -> bool {
+    for (;;) {
+      PGresult* next = nullptr;
+      if (!Next(deadline, next)) return false;
+      if (next == nullptr) return true;
+      Result result(next, PQclear);
+      switch (PQresultStatus(next)) {
+        case PGRES_COMMAND_OK:
+        case PGRES_TUPLES_OK:
+          if (prepared != nullptr) prepared_.insert(prepared);
+          if (has_rows) rows.emplace_back(result.release());
+          break;
+        case PGRES_PIPELINE_ABORTED:  // an earlier command of the transaction failed
+          break;
+        default:
+          take_error(next);
+          break;
+      }
+      if (PQstatus(connection_) == CONNECTION_BAD) return false;
+    }
+  };
+  for (size_t i = 0; i < statements.size(); ++i) {
+    if (is_preparing[i] && !take_command(/*has_rows=*/false, &statements[i].sql())) {
+      return Lost("its answer was awaited");
+    }
+    if (!take_command(/*has_rows=*/true, nullptr)) return Lost("its answer was awaited");
+  }
+  PGresult* end = nullptr;
+  if (!Next(deadline, end)) return Lost("its answer was awaited");
+  const Result sync(end, PQclear);
+  if (end == nullptr || PQresultStatus(end) != PGRES_PIPELINE_SYNC) {
+    return Lost("its answer was awaited");
+  }
+  if (status.ok() && was_warned_) {
+    is_usable_ = false;
+    return absl::UnknownError("PostgreSQL warned that a commit may not be on its standby");
+  }
+  // A server that shuts down, or that takes no writes any more, is left for another one.
+  if (status.code() == absl::StatusCode::kUnavailable) is_usable_ = false;
+  if (!status.ok()) return status;
+  if (rows.size() != statements.size()) return Lost("its answer was awaited");
+  return rows;
+}
+
+}  // namespace tcsync::postgres_storage

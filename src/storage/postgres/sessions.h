@@ -1,0 +1,109 @@
+// The connections of a storage: lent to one user at a time, replaced when they are lost, and a
+// memory of whether the database answers at all.
+#ifndef TCSYNC_SRC_STORAGE_POSTGRES_SESSIONS_H_
+#define TCSYNC_SRC_STORAGE_POSTGRES_SESSIONS_H_
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/logger.h"
+#include "storage/postgres/connection.h"
+#include "storage/postgres/statement.h"
+
+namespace tcsync::postgres_storage {
+
+// Thread-safe.
+class Sessions {
+ public:
+  // Users wait for the database for at most `wait_max`.
+  Sessions(std::shared_ptr<Target> target, std::chrono::milliseconds wait_max,
+           const base::Logger& logger);
+
+  Deadline NewDeadline() const { return std::chrono::steady_clock::now() + wait_max_; }
+  std::chrono::milliseconds wait_max() const { return wait_max_; }
+
+  // Whether the database has not been usable for longer than users wait. They are then refused at
+  // once, except for the one whose turn it is to try.
+  bool is_down() const;
+  // The reason why the database is not usable; empty while it is.
+  std::string problem() const;
+
+  // As Connection::Run, on a connection of the pool. kUnavailable also when none can be had before
+  // the deadline.
+  absl::StatusOr<std::vector<Rows>> Run(absl::Span<const Statement> statements, Deadline deadline);
+  // The same for one statement.
+  absl::StatusOr<Rows> Run(const Statement& statement, Deadline deadline);
+
+  // Tries to connect, if the database is not usable; for a thread that does this now and then.
+  void TryAgain();
+
+  // How many connections are open, lent ones included.
+  int count() const;
+
+ private:
+  absl::StatusOr<std::unique_ptr<Connection>> Take(Deadline deadline);
+  void GiveBack(std::unique_ptr<Connection> connection);
+  void NoteUsable();
+  void NoteUnusable(const absl::Status& status);
+
+  const std::shared_ptr<Target> target_;
+  const std::chrono::milliseconds wait_max_;
+  const base::Logger logger_;
+  mutable std::mutex mutex_;  // guards the members below
+  std::vector<std::unique_ptr<Connection>> idle_;
+  int lent_ = 0;
+  std::optional<Deadline> unusable_since_;
+  std::string problem_;
+};
+
+// Whether an operation that ended like this may be tried again: it changed nothing, or repeating it
+// does no harm.
+inline bool MayTryAgain(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kUnknown ||
+         status.code() == absl::StatusCode::kAborted ||
+         status.code() == absl::StatusCode::kUnavailable;
+}
+
+// Calls `attempt` until it succeeds, fails for good, or the deadline is over. It gets the number of
+// attempts whose outcome is unknown, and must be one that can be repeated: it finds what such an
+// attempt has done. At the deadline: kDeadlineExceeded if an attempt may have changed something,
+// otherwise kUnavailable.
+template <typename Attempt>
+auto RunUntil(Deadline deadline, Attempt attempt) -> decltype(attempt(0)) {
+  int unknown = 0;
+  std::chrono::milliseconds pause{1};
+  for (;;) {
+    auto result = attempt(unknown);
+    const absl::Status status = [&]() -> absl::Status {
+      if constexpr (std::is_same_v<decltype(result), absl::Status>) {
+        return result;
+      } else {
+        return result.status();
+      }
+    }();
+    if (status.ok() || !MayTryAgain(status)) return result;
+    if (status.code() == absl::StatusCode::kUnknown) ++unknown;
+    if (std::chrono::steady_clock::now() + pause >= deadline) {
+      if (unknown > 0) {
+        return absl::DeadlineExceededError(
+            "PostgreSQL's answer was lost, so that it is unknown whether the change was made");
+      }
+      return absl::UnavailableError(status.message());
+    }
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, std::chrono::milliseconds(200));
+  }
+}
+
+}  // namespace tcsync::postgres_storage
+
+#endif  // TCSYNC_SRC_STORAGE_POSTGRES_SESSIONS_H_
