@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "backend_test.h"
 #include "base/limits.h"
 #include "gtest/gtest.h"
 #include "http_client.h"
@@ -54,19 +55,14 @@ Versions VersionsOf(const HttpResponse& response) {
   return versions;
 }
 
-class ManyVersionsTest : public testing::TestWithParam<const char*> {
- protected:
-  ManyVersionsTest() : server_(OptionsFor(GetParam())) {}
+class ManyVersionsTest : public BackendTest {};
 
-  TestServer server_;
-};
-
-INSTANTIATE_TEST_SUITE_P(Backends, ManyVersionsTest, testing::Values("rocksdb", "memory"),
+INSTANTIATE_TEST_SUITE_P(Backends, ManyVersionsTest, Backends(),
                          [](const auto& info) { return std::string(info.param); });
 
 // If this fails, the versions of an answer are not those of the chain, byte for byte.
 TEST_P(ManyVersionsTest, GivesTheVersionsThatFollow) {
-  Replica replica(server_);
+  Replica replica(server());
   Versions expected;
   std::string parent = kNil;
   for (const size_t bytes : {1, 300, 20'000, 2, 17'000}) {
@@ -87,7 +83,7 @@ TEST_P(ManyVersionsTest, GivesTheVersionsThatFollow) {
 
 // If this fails, one request makes an event loop read a whole history while others wait.
 TEST_P(ManyVersionsTest, AnAnswerHasABoundedNumberOfVersions) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::vector<std::string> chain =
       replica.AppendChain(kNil, static_cast<int>(base::kVersionsPerAnswerMax) + 3);
   const Versions first = VersionsOf(GetMany(replica, kNil));
@@ -104,7 +100,7 @@ TEST_P(ManyVersionsTest, AnAnswerHasABoundedNumberOfVersions) {
 
 // If this fails, answers to replicas that are far behind take the memory that others need.
 TEST_P(ManyVersionsTest, AnAnswerHasABoundedNumberOfBytes) {
-  Replica replica(server_);
+  Replica replica(server());
   const size_t bytes = base::kPieceBytesMax / 3 - kFrameHeadBytes;
   std::string parent = kNil;
   for (uint32_t i = 0; i < 4; ++i) parent = replica.Append(parent, BinaryBytes(bytes, i));
@@ -115,7 +111,7 @@ TEST_P(ManyVersionsTest, AnAnswerHasABoundedNumberOfBytes) {
 
 // If this fails, a large version stops every replica that is behind it.
 TEST_P(ManyVersionsTest, ALargeVersionComesByItselfAsOneVersion) {
-  Replica replica(server_);
+  Replica replica(server());
   std::string parent = kNil;
   std::vector<std::string> segments;
   for (const size_t bytes : {size_t{10}, base::kPieceBytesMax - kFrameHeadBytes + 1,
@@ -137,7 +133,7 @@ TEST_P(ManyVersionsTest, ALargeVersionComesByItselfAsOneVersion) {
 // If this fails, a replica that accepts many versions does not learn that it is up to date, or has
 // diverged, or has no history here.
 TEST_P(ManyVersionsTest, OtherAnswersAreThoseOfTheProtocol) {
-  Replica replica(server_);
+  Replica replica(server());
   EXPECT_EQ(GetMany(replica, kNil).status, 404);
   const std::vector<std::string> chain = replica.AppendChain(RandomId(), 3);
   EXPECT_EQ(GetMany(replica, chain[2]).status, 404);
@@ -146,7 +142,7 @@ TEST_P(ManyVersionsTest, OtherAnswersAreThoseOfTheProtocol) {
   for (const char* method : {"HEAD", "POST", "PUT"}) {
     HttpRequest request = ManyRequest(replica.client_id(), chain[0]);
     request.method = method;
-    HttpClient client = server_.Connect();
+    HttpClient client = server().Connect();
     ASSERT_TRUE(client.Send(request.Serialize()));
     EXPECT_EQ(client.ReadResponse(method).status, 405) << method;
   }
@@ -157,7 +153,7 @@ TEST_P(ManyVersionsTest, OtherAnswersAreThoseOfTheProtocol) {
 
 // If this fails, Taskwarrior, curl or a browser gets an answer that it cannot read.
 TEST_P(ManyVersionsTest, OnlyAClientThatNamesTheTypeGetsMany) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::vector<std::string> chain = replica.AppendChain(kNil, 3);
   const HttpRequest plain = GetChildVersionRequest(replica.client_id(), kNil);
   EXPECT_EQ(replica.client().Exchange(plain).body, "segment 0");
@@ -185,8 +181,8 @@ TEST_P(ManyVersionsTest, OnlyAClientThatNamesTheTypeGetsMany) {
 
 // If this fails, an answer goes on in another user's history.
 TEST_P(ManyVersionsTest, AnAnswerStaysWithinItsClient) {
-  Replica alice(server_);
-  Replica bob(server_);
+  Replica alice(server());
+  Replica bob(server());
   // The same parent for both: a chain that was copied for two users.
   const std::string parent = RandomId();
   const std::vector<std::string> alices = alice.AppendChain(parent, 4);

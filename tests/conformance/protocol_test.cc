@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "backend_test.h"
 #include "gtest/gtest.h"
 #include "http_client.h"
 #include "tcsync/uuid.h"
@@ -15,20 +16,15 @@
 namespace tcsync::conformance {
 namespace {
 
-class ProtocolTest : public testing::TestWithParam<const char*> {
- protected:
-  ProtocolTest() : server_(OptionsFor(GetParam())) {}
+class ProtocolTest : public BackendTest {};
 
-  TestServer server_;
-};
-
-INSTANTIATE_TEST_SUITE_P(Backends, ProtocolTest, testing::Values("rocksdb", "memory"),
+INSTANTIATE_TEST_SUITE_P(Backends, ProtocolTest, Backends(),
                          [](const auto& info) { return std::string(info.param); });
 
 // If this fails, no replica can upload: it takes the new version's ID from this header, and only
 // from the dashed form.
 TEST_P(ProtocolTest, AddVersionGivesTheNewVersionsId) {
-  Replica replica(server_);
+  Replica replica(server());
   const HttpResponse response = replica.AddVersion(kNil);
   EXPECT_EQ(response.status, 200) << response;
   EXPECT_EQ(response.HeaderCount("X-Version-Id"), 1) << response;
@@ -43,7 +39,7 @@ TEST_P(ProtocolTest, AddVersionGivesTheNewVersionsId) {
 
 // If this fails, replicas cannot download: the client refuses a segment without these headers.
 TEST_P(ProtocolTest, GetChildVersionGivesTheSegmentAndIds) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::string first = replica.Append(kNil, "one");
   const std::string second = replica.Append(first, "two");
 
@@ -65,14 +61,14 @@ TEST_P(ProtocolTest, GetChildVersionGivesTheSegmentAndIds) {
 
 // If this fails, a replica that is up to date never finishes its sync, or fails it.
 TEST_P(ProtocolTest, ChildOfTheLatestVersionIsNotFound) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::vector<std::string> versions = replica.AppendChain(kNil, 3);
   EXPECT_EQ(replica.GetChildVersion(versions.back()).status, 404);
 }
 
 // If this fails, the very first sync of a new user fails: it asks before it has ever uploaded.
 TEST_P(ProtocolTest, ChildForAnUnknownClientIsNotFound) {
-  Replica replica(server_);
+  Replica replica(server());
   EXPECT_EQ(replica.GetChildVersion(kNil).status, 404);
   EXPECT_EQ(replica.GetChildVersion(RandomId()).status, 404);
   // The request does not create the client.
@@ -82,7 +78,7 @@ TEST_P(ProtocolTest, ChildForAnUnknownClientIsNotFound) {
 // If this fails, a replica whose base the server has never seen, or has removed, believes that it
 // is up to date, and silently loses the others' changes.
 TEST_P(ProtocolTest, ChildOfAnUnknownVersionIsGone) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::string first_parent = RandomId();
   const std::vector<std::string> versions = replica.AppendChain(first_parent, 3);
   EXPECT_EQ(replica.GetChildVersion(RandomId()).status, 410);
@@ -96,7 +92,7 @@ TEST_P(ProtocolTest, ChildOfAnUnknownVersionIsGone) {
 
 // If this fails, a replica that has lost a race cannot tell that it should pull again.
 TEST_P(ProtocolTest, AnyParentButTheLatestIsAConflict) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::vector<std::string> versions = replica.AppendChain(kNil, 3);
   const std::string parents[] = {kNil, versions[0], versions[1], RandomId()};
   for (const std::string& parent : parents) {
@@ -113,7 +109,7 @@ TEST_P(ProtocolTest, AnyParentButTheLatestIsAConflict) {
 
 // If this fails, a user who moves here from another server cannot bring the history along.
 TEST_P(ProtocolTest, AClientWithoutVersionsAcceptsAnyParent) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::string parent = RandomId();
   const std::vector<std::string> versions = replica.AppendChain(parent, 3);
   EXPECT_EQ(replica.Pull(parent), versions);
@@ -126,7 +122,7 @@ TEST_P(ProtocolTest, AClientWithoutVersionsAcceptsAnyParent) {
 TEST_P(ProtocolTest, VersionIdsAreAllDifferent) {
   std::set<std::string> seen;
   for (int client = 0; client < 3; ++client) {
-    Replica replica(server_);
+    Replica replica(server());
     for (const std::string& version : replica.AppendChain(kNil, 20)) {
       EXPECT_TRUE(seen.insert(version).second) << version;
     }
@@ -135,9 +131,9 @@ TEST_P(ProtocolTest, VersionIdsAreAllDifferent) {
 
 // If this fails, a fresh computer does not get the whole history, in order.
 TEST_P(ProtocolTest, AFreshReplicaPullsTheWholeChain) {
-  Replica first(server_);
+  Replica first(server());
   const std::vector<std::string> versions = first.AppendChain(kNil, 60);
-  Replica second(server_, first.client_id());
+  Replica second(server(), first.client_id());
   EXPECT_EQ(second.Pull(kNil), versions);
   EXPECT_EQ(second.Pull(versions[40]).size(), 19u);
 }
@@ -145,10 +141,10 @@ TEST_P(ProtocolTest, AFreshReplicaPullsTheWholeChain) {
 // If this fails, IDs are compared as text somewhere, and a client that writes them in upper case
 // (RFC 9562 allows it) is a stranger to its own data.
 TEST_P(ProtocolTest, UpperCaseIdsAreEqualToLowerCaseOnes) {
-  Replica lower(server_, "0123abcd-89ab-4def-8123-456789abcdef");
+  Replica lower(server(), "0123abcd-89ab-4def-8123-456789abcdef");
   const std::string parent = "fedcba98-7654-4321-8fed-cba987654321";
   const std::vector<std::string> versions = lower.AppendChain(parent, 2);
-  Replica upper(server_, absl::AsciiStrToUpper(lower.client_id()));
+  Replica upper(server(), absl::AsciiStrToUpper(lower.client_id()));
   const HttpResponse child = upper.GetChildVersion(absl::AsciiStrToUpper(parent));
   EXPECT_EQ(child.status, 200) << child;
   EXPECT_EQ(child.Header("X-Version-Id"), versions[0]) << child;
@@ -158,8 +154,8 @@ TEST_P(ProtocolTest, UpperCaseIdsAreEqualToLowerCaseOnes) {
 
 // If this fails, one user sees, changes or blocks another's history.
 TEST_P(ProtocolTest, AClientDoesNotSeeAnotherClientsHistory) {
-  Replica alice(server_);
-  Replica bob(server_);
+  Replica alice(server());
+  Replica bob(server());
   // The same parent for both, and not nil: a chain that was copied for two users.
   const std::string parent = RandomId();
   const std::vector<std::string> alices = alice.AppendChain(parent, 3);
@@ -190,7 +186,7 @@ TEST_P(ProtocolTest, AClientDoesNotSeeAnotherClientsHistory) {
 // If this fails, some byte or some size is changed on its way, and the replicas cannot decrypt the
 // result.
 TEST_P(ProtocolTest, SegmentsAreReturnedByteForByte) {
-  Replica replica(server_);
+  Replica replica(server());
   std::string parent = kNil;
   uint32_t seed = 0;
   const auto round_trip = [&](const std::string& segment) {
@@ -218,7 +214,7 @@ TEST_P(ProtocolTest, SegmentsAreReturnedByteForByte) {
 // of 100 MiB, one after the other.
 TEST_P(ProtocolTest, TheDefaultBudgetAcceptsExactly100Mebibytes) {
   constexpr size_t kLargestBytes = size_t{100} << 20;
-  Replica replica(server_);
+  Replica replica(server());
   const std::string segment = BinaryBytes(kLargestBytes);
   const std::string version = replica.Append(kNil, segment);
   const HttpResponse response = replica.GetChildVersion(kNil);

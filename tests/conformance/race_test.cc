@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "backend_test.h"
 #include "gtest/gtest.h"
 #include "http_client.h"
 #include "test_server.h"
@@ -19,21 +20,17 @@ namespace {
 
 constexpr int kReplicas = 8;
 
-class RaceTest : public testing::TestWithParam<const char*> {
+class RaceTest : public BackendTest {
  protected:
-  RaceTest() : server_(OptionsFor(GetParam())) {}
-
   // Runs `body` with each number below kReplicas on a thread of its own.
   static void InParallel(const std::function<void(int)>& body) {
     std::vector<std::thread> threads;
     for (int i = 0; i < kReplicas; ++i) threads.emplace_back(body, i);
     for (std::thread& thread : threads) thread.join();
   }
-
-  TestServer server_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Backends, RaceTest, testing::Values("rocksdb", "memory"),
+INSTANTIATE_TEST_SUITE_P(Backends, RaceTest, Backends(),
                          [](const auto& info) { return std::string(info.param); });
 
 // If this fails, two computers that sync at once both succeed and one's changes are lost, or
@@ -64,13 +61,13 @@ TEST_P(RaceTest, ExactlyOneOfEightWinsEachVersion) {
   };
   std::barrier answered(kReplicas, judge);
   InParallel([&](int i) {
-    Replica replica(server_, client_id);
+    Replica replica(server(), client_id);
     for (int round = 0; round < kRounds; ++round) {
       responses[i] = replica.AddVersion(parent, absl::StrCat(round, " by ", i));
       answered.arrive_and_wait();
     }
   });
-  EXPECT_EQ(Replica(server_, client_id).Pull(kNil), winners);
+  EXPECT_EQ(Replica(server(), client_id).Pull(kNil), winners);
 }
 
 // If this fails, the chain breaks when replicas upload as fast as they can, each continuing from
@@ -81,7 +78,7 @@ TEST_P(RaceTest, ConcurrentWritersLeaveOneUnbrokenChain) {
   std::mutex mutex;
   std::map<std::string, std::string> child_by_parent;
   InParallel([&](int i) {
-    Replica replica(server_, client_id);
+    Replica replica(server(), client_id);
     std::string latest = kNil;
     for (int upload = 0; upload < kUploadsEach; ++upload) {
       const HttpResponse response = replica.AddVersion(latest, absl::StrCat(upload, " by ", i));
@@ -107,7 +104,7 @@ TEST_P(RaceTest, ConcurrentWritersLeaveOneUnbrokenChain) {
       latest = version;
     }
   });
-  const std::vector<std::string> chain = Replica(server_, client_id).Pull(kNil);
+  const std::vector<std::string> chain = Replica(server(), client_id).Pull(kNil);
   EXPECT_EQ(chain.size(), child_by_parent.size());
   EXPECT_GE(chain.size(), 1u);
   std::string parent = kNil;
@@ -127,7 +124,7 @@ TEST_P(RaceTest, ANewClientGetsOneFirstVersion) {
     std::vector<std::string> winners;
     std::string winning_parent;
     InParallel([&](int i) {
-      Replica replica(server_, client_id);
+      Replica replica(server(), client_id);
       const std::string parent = i == 0 ? kNil : RandomId();
       ready.arrive_and_wait();
       const HttpResponse response = replica.AddVersion(parent);
@@ -138,7 +135,7 @@ TEST_P(RaceTest, ANewClientGetsOneFirstVersion) {
       winning_parent = parent;
     });
     ASSERT_EQ(winners.size(), 1u);
-    EXPECT_EQ(Replica(server_, client_id).Pull(winning_parent), winners);
+    EXPECT_EQ(Replica(server(), client_id).Pull(winning_parent), winners);
   }
 }
 
@@ -147,7 +144,7 @@ TEST_P(RaceTest, ANewClientGetsOneFirstVersion) {
 TEST_P(RaceTest, DifferentClientsNeverConflict) {
   constexpr int kUploadsEach = 60;
   InParallel([&](int) {
-    Replica replica(server_);
+    Replica replica(server());
     const std::vector<std::string> versions = replica.AppendChain(kNil, kUploadsEach);
     EXPECT_EQ(replica.Pull(kNil), versions);
   });

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "backend_test.h"
 #include "gtest/gtest.h"
 #include "http_client.h"
 #include "scripted_storage.h"
@@ -15,10 +16,8 @@
 namespace tcsync::conformance {
 namespace {
 
-class SnapshotTest : public testing::TestWithParam<const char*> {
+class SnapshotTest : public BackendTest {
  protected:
-  SnapshotTest() : server_(OptionsFor(GetParam())) {}
-
   // Expects that the client's snapshot is `snapshot` at `version`.
   static void ExpectSnapshot(Replica& replica, const std::string& version,
                              const std::string& snapshot) {
@@ -27,17 +26,15 @@ class SnapshotTest : public testing::TestWithParam<const char*> {
     EXPECT_EQ(response.Header("X-Version-Id"), version) << response;
     EXPECT_TRUE(response.body == snapshot) << response;
   }
-
-  TestServer server_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Backends, SnapshotTest, testing::Values("rocksdb", "memory"),
+INSTANTIATE_TEST_SUITE_P(Backends, SnapshotTest, Backends(),
                          [](const auto& info) { return std::string(info.param); });
 
 // If this fails, an empty replica does not start: it asks for the snapshot first, and takes a 404
 // as "begin at the first version".
 TEST_P(SnapshotTest, AClientWithoutASnapshotGets404) {
-  Replica replica(server_);
+  Replica replica(server());
   EXPECT_EQ(replica.GetSnapshot().status, 404);
   replica.AppendChain(kNil, 3);
   EXPECT_EQ(replica.GetSnapshot().status, 404);
@@ -45,7 +42,7 @@ TEST_P(SnapshotTest, AClientWithoutASnapshotGets404) {
 
 // If this fails, a fresh computer cannot start from a snapshot.
 TEST_P(SnapshotTest, ASnapshotIsReturnedWithItsVersion) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::vector<std::string> versions = replica.AppendChain(kNil, 3);
   const HttpResponse stored = replica.AddSnapshot(versions.back(), "state");
   EXPECT_EQ(stored.status, 200) << stored;
@@ -60,7 +57,7 @@ TEST_P(SnapshotTest, ASnapshotIsReturnedWithItsVersion) {
 
 // If this fails, snapshots are changed on their way through; they can be many megabytes.
 TEST_P(SnapshotTest, SnapshotsAreReturnedByteForByte) {
-  Replica replica(server_);
+  Replica replica(server());
   std::string parent = kNil;
   uint32_t seed = 100;
   for (const size_t size : {1, 256, 1024, 16 * 1024, 1 << 20, 20 << 20}) {
@@ -74,7 +71,7 @@ TEST_P(SnapshotTest, SnapshotsAreReturnedByteForByte) {
 // If this fails, old snapshots replace useful ones, or useful ones are refused: a replica uploads
 // while others keep adding versions.
 TEST_P(SnapshotTest, OnlyTheLastFiveVersionsMayHaveASnapshot) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::vector<std::string> versions = replica.AppendChain(kNil, 7);
   for (const int old : {0, 1}) {
     EXPECT_EQ(replica.AddSnapshot(versions[old], "old").status, 200);
@@ -89,7 +86,7 @@ TEST_P(SnapshotTest, OnlyTheLastFiveVersionsMayHaveASnapshot) {
 
 // If this fails, a slow upload of an old snapshot overwrites a newer one.
 TEST_P(SnapshotTest, OnlyANewerSnapshotReplacesTheStoredOne) {
-  Replica replica(server_);
+  Replica replica(server());
   std::vector<std::string> versions = replica.AppendChain(kNil, 5);
   EXPECT_EQ(replica.AddSnapshot(versions[3], "fourth").status, 200);
   for (const int not_newer : {0, 1, 2, 3}) {
@@ -105,7 +102,7 @@ TEST_P(SnapshotTest, OnlyANewerSnapshotReplacesTheStoredOne) {
 // If this fails, a snapshot that leads nowhere is kept; or a merely unwanted one fails, and the
 // client reports its whole sync as failed.
 TEST_P(SnapshotTest, SnapshotsOfOtherVersionsAreAcknowledgedAndDropped) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::string first_parent = RandomId();
   const std::vector<std::string> versions = replica.AppendChain(first_parent, 2);
   const std::string others[] = {kNil, first_parent, RandomId()};
@@ -123,7 +120,7 @@ TEST_P(SnapshotTest, SnapshotsOfOtherVersionsAreAcknowledgedAndDropped) {
 
 // If this fails, the nil version, from which a chain begins, is taken for a version with a state.
 TEST_P(SnapshotTest, ASnapshotOfTheNilVersionIsDropped) {
-  Replica replica(server_);
+  Replica replica(server());
   replica.AppendChain(kNil, 1);
   EXPECT_EQ(replica.AddSnapshot(kNil, "nothing").status, 200);
   EXPECT_EQ(replica.GetSnapshot().status, 404);
@@ -131,7 +128,7 @@ TEST_P(SnapshotTest, ASnapshotOfTheNilVersionIsDropped) {
 
 // If this fails, a snapshot creates a client without a chain, or a stranger can store megabytes.
 TEST_P(SnapshotTest, AnUnknownClientCannotAddASnapshot) {
-  Replica replica(server_);
+  Replica replica(server());
   EXPECT_EQ(replica.AddSnapshot(kNil).status, 404);
   EXPECT_EQ(replica.AddSnapshot(RandomId()).status, 404);
   EXPECT_EQ(replica.GetSnapshot().status, 404);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "backend_test.h"
 #include "base/limits.h"
 #include "gtest/gtest.h"
 #include "http_client.h"
@@ -27,25 +28,21 @@ Options OptionsWithWait(absl::string_view storage, int64_t wait_ms) {
   return options;
 }
 
-class WaitingTest : public testing::TestWithParam<const char*> {
+class WaitingTest : public BackendTest {
  protected:
-  WaitingTest() : server_(OptionsFor(GetParam())) {}
-
   // A connection on which a request waits for the version after `parent`.
   HttpClient BeginWait(const Replica& replica, absl::string_view parent, int seconds = 50) {
-    HttpClient client = server_.Connect();
+    HttpClient client = server().Connect();
     EXPECT_TRUE(client.Send(WaitRequest(replica.client_id(), parent, seconds).Serialize()));
     return client;
   }
-
-  TestServer server_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Backends, WaitingTest, testing::Values("rocksdb", "memory"),
+INSTANTIATE_TEST_SUITE_P(Backends, WaitingTest, Backends(),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(WaitingTest, TheNextVersionAnswersEachThatWaits) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::string first = replica.Append(kNil);
   std::vector<HttpClient> waiting;
   for (int i = 0; i < 5; ++i) waiting.push_back(BeginWait(replica, first));
@@ -71,8 +68,8 @@ TEST_P(WaitingTest, TheNextVersionAnswersEachThatWaits) {
 // If this fails, one person's change wakes other people's computers, which costs the server, and
 // tells them when somebody works.
 TEST_P(WaitingTest, AnotherClientsVersionsAnswerNothing) {
-  Replica replica(server_);
-  Replica other(server_);
+  Replica replica(server());
+  Replica other(server());
   const std::string first = replica.Append(kNil);
   HttpClient waiting = BeginWait(replica, first);
   other.AppendChain(kNil, 3);
@@ -82,7 +79,7 @@ TEST_P(WaitingTest, AnotherClientsVersionsAnswerNothing) {
 }
 
 TEST_P(WaitingTest, AWaitEndsWithTheUsualAnswer) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::string first = replica.Append(kNil);
   const absl::Time begin = absl::Now();
   HttpClient waiting = BeginWait(replica, first, 1);
@@ -96,9 +93,9 @@ TEST_P(WaitingTest, AWaitEndsWithTheUsualAnswer) {
 }
 
 TEST_P(WaitingTest, WhatIsKnownIsAnsweredAtOnce) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::string first = replica.Append(kNil);
-  HttpClient client = server_.Connect();
+  HttpClient client = server().Connect();
   const auto status = [&](absl::string_view client_id, absl::string_view parent) {
     return client.Exchange(WaitRequest(client_id, parent, 3'000)).status;
   };
@@ -110,9 +107,9 @@ TEST_P(WaitingTest, WhatIsKnownIsAnsweredAtOnce) {
 
 // If this fails, a version is missed that comes while its waiter begins to wait.
 TEST_P(WaitingTest, NoVersionIsMissed) {
-  Replica writer(server_);
+  Replica writer(server());
   std::string parent = writer.Append(kNil);
-  HttpClient waiting = server_.Connect();
+  HttpClient waiting = server().Connect();
   for (int i = 0; i < 300; ++i) {
     std::string added;
     std::thread other([&] { added = writer.Append(parent); });
@@ -127,13 +124,13 @@ TEST_P(WaitingTest, NoVersionIsMissed) {
 
 // If this fails, an update of the server takes minutes, or computers see a broken connection.
 TEST_P(WaitingTest, AStopAnswersThoseThatWait) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::string first = replica.Append(kNil);
   std::vector<HttpClient> waiting;
   for (int i = 0; i < 5; ++i) waiting.push_back(BeginWait(replica, first, 300));
   for (HttpClient& client : waiting) EXPECT_FALSE(client.ClosedWithin(absl::Milliseconds(20)));
   const absl::Time begin = absl::Now();
-  server_.Close();
+  server().Close();
   EXPECT_LT(absl::Now() - begin, absl::Seconds(kDeadlineSeconds));
   for (HttpClient& client : waiting) {
     const HttpResponse response = client.ReadResponse();
@@ -145,8 +142,8 @@ TEST_P(WaitingTest, AStopAnswersThoseThatWait) {
 // If this fails, an operator cannot turn the extension off, or bound it.
 TEST_P(WaitingTest, TheOptionBoundsTheWait) {
   for (const int64_t wait_ms : {0, 1, 1000}) {
-    server_.Reopen(OptionsWithWait(GetParam(), wait_ms));
-    Replica replica(server_);
+    server().Reopen(OptionsWithWait(GetParam(), wait_ms));
+    Replica replica(server());
     const std::string first = replica.Append(kNil);
     HttpClient waiting = BeginWait(replica, first, 3'000);
     const HttpResponse response = waiting.ReadResponse();
@@ -158,11 +155,11 @@ TEST_P(WaitingTest, TheOptionBoundsTheWait) {
 // If this fails, a person with many computers gets errors in place of the news, because each
 // computer takes a place among large transfers for bytes that it does not want.
 TEST_P(WaitingTest, ALargeVersionIsNewsForEachWhoWantsNothingElse) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::string first = replica.Append(kNil);
   std::vector<HttpClient> waiting;
   for (int i = 0; i < 3 * base::kLargeTransfersPerClientMax; ++i) {
-    waiting.push_back(server_.Connect());
+    waiting.push_back(server().Connect());
     EXPECT_TRUE(waiting.back().Send(With(GetChildVersionRequest(replica.client_id(), first),
                                          "Prefer", "wait=50, return=minimal")
                                         .Serialize()));
@@ -179,7 +176,7 @@ TEST_P(WaitingTest, ALargeVersionIsNewsForEachWhoWantsNothingElse) {
 // If this fails, a program that ends its side of the connection after its request gets a part of
 // the version, and cannot know.
 TEST_P(WaitingTest, AHalfClosedConnectionGetsTheWholeAnswer) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::string first = replica.Append(kNil);
   HttpClient waiting = BeginWait(replica, first);
   const std::string segment = BinaryBytes(20'000'000);
@@ -193,7 +190,7 @@ TEST_P(WaitingTest, AHalfClosedConnectionGetsTheWholeAnswer) {
 
 // If this fails, computers go on waiting for a history that an operator has changed.
 TEST_P(WaitingTest, AnOperatorsChangeAnswers) {
-  http::Handler& administration = server_.engine().administration();
+  http::Handler& administration = server().engine().administration();
   const auto admin = [&](const char* method, const std::string& target,
                          const std::string& body = "") {
     const http::Response response =
@@ -201,7 +198,7 @@ TEST_P(WaitingTest, AnOperatorsChangeAnswers) {
     EXPECT_EQ(response.status, 200) << method << " " << target << ": " << response.body;
     return response.body;
   };
-  Replica replica(server_);
+  Replica replica(server());
   const std::vector<std::string> chain = replica.AppendChain(kNil, 3);
   const std::string client = "/v1/admin/clients/" + replica.client_id();
   const std::string exported = admin("GET", client + "/export");
@@ -222,7 +219,7 @@ TEST_P(WaitingTest, AnOperatorsChangeAnswers) {
 
 // If this fails, one client's waits take the places of everybody.
 TEST_P(WaitingTest, AClientHasABoundedNumber) {
-  Replica replica(server_);
+  Replica replica(server());
   const std::string first = replica.Append(kNil);
   HttpClient oldest = BeginWait(replica, first);
   EXPECT_FALSE(oldest.ClosedWithin(absl::Milliseconds(20)));
