@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "storage/memory/memory_storage.h"
+#include "storage/postgres/postgres_storage.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 
 namespace tcsync {
@@ -35,10 +36,17 @@ rocksdb_storage::RocksdbStorageOptions SmallHeadCache() {
   return options;
 }
 
+absl::StatusOr<std::unique_ptr<Storage>> OpenPostgres(const std::string& url) {
+  postgres_storage::PostgresStorageOptions options;
+  options.url = url;
+  return postgres_storage::OpenPostgresStorage(options, base::Logger());
+}
+
 INSTANTIATE_TEST_SUITE_P(Backends, StorageSuite,
                          testing::Values(Backend{"Memory", OpenMemory}, RocksdbWith("Rocksdb", {}),
                                          RocksdbWith("RocksdbSmallCaches", SmallCaches()),
-                                         RocksdbWith("RocksdbSmallHeadCache", SmallHeadCache())),
+                                         RocksdbWith("RocksdbSmallHeadCache", SmallHeadCache()),
+                                         Backend{"Postgres", OpenPostgres, true}),
                          [](const testing::TestParamInfo<Backend>& info) {
                            return info.param.name;
                          });

@@ -5,11 +5,15 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "tcsync/storage.h"
+#include "tests/missing_prerequisite.h"
+#include "tests/postgres/postgres_database.h"
 #include "tests/unit/storage/storage_calls.h"
 #include "tests/unit/storage/temporary_directory.h"
 
@@ -17,7 +21,9 @@ namespace tcsync {
 
 struct Backend {
   std::string name;
-  std::function<absl::StatusOr<std::unique_ptr<Storage>>(const std::string& directory)> open;
+  // With an empty directory or, for PostgreSQL, the connection string of a new database.
+  std::function<absl::StatusOr<std::unique_ptr<Storage>>(const std::string& place)> open;
+  bool is_in_postgres = false;
 
   friend std::ostream& operator<<(std::ostream& out, const Backend& backend) {
     return out << backend.name;
@@ -27,7 +33,17 @@ struct Backend {
 class StorageSuite : public testing::TestWithParam<Backend> {
  protected:
   void SetUp() override {
-    absl::StatusOr<std::unique_ptr<Storage>> storage = GetParam().open(directory_.path());
+    std::string place = directory_.path();
+    if (GetParam().is_in_postgres) {
+      if (const std::optional<std::string> missing = PostgresMissing()) {
+        TCSYNC_MISSING_PREREQUISITE(*missing);
+      }
+      absl::StatusOr<std::unique_ptr<PostgresDatabase>> database = PostgresDatabase::Make();
+      ASSERT_TRUE(database.ok()) << database.status();
+      database_ = *std::move(database);
+      place = database_->url();
+    }
+    absl::StatusOr<std::unique_ptr<Storage>> storage = GetParam().open(place);
     ASSERT_TRUE(storage.ok()) << storage.status();
     storage_ = *std::move(storage);
   }
@@ -36,6 +52,7 @@ class StorageSuite : public testing::TestWithParam<Backend> {
 
  private:
   const TemporaryDirectory directory_;
+  std::unique_ptr<PostgresDatabase> database_;
   std::unique_ptr<Storage> storage_;
 };
 
