@@ -1,7 +1,8 @@
-// Admission, over sockets and over both backends. If these fail, a public server serves a client
+// Admission, over sockets and over each backend. If these fail, a public server serves a client
 // that it should refuse, or refuses one that it should serve.
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -11,12 +12,16 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "access/token.h"
+#include "backend_test.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shared_storage.h"
 #include "storage/memory/memory_storage.h"
+#include "storage/postgres/postgres_storage.h"
 #include "storage/rocksdb/rocksdb_storage.h"
 #include "test_server.h"
+#include "tests/missing_prerequisite.h"
+#include "tests/postgres/postgres_database.h"
 
 namespace tcsync::conformance {
 namespace {
@@ -36,15 +41,27 @@ HttpRequest WithToken(absl::string_view token, HttpRequest request) {
 
 class AccessTest : public testing::TestWithParam<const char*> {
  protected:
-  AccessTest() {
-    if (std::string(GetParam()) == "memory") {
+  void SetUp() override {
+    const absl::string_view backend = GetParam();
+    if (backend == "memory") {
       storage_ = std::make_shared<memory_storage::MemoryStorage>();
-    } else {
-      auto opened = rocksdb_storage::OpenRocksdbStorage(
-          {.data_dir = absl::StrCat(directory_.path(), "/data")}, {});
-      EXPECT_TRUE(opened.ok()) << opened.status();
-      if (opened.ok()) storage_ = *std::move(opened);
+      return;
     }
+    absl::StatusOr<std::unique_ptr<Storage>> opened;
+    if (backend == "rocksdb") {
+      opened = rocksdb_storage::OpenRocksdbStorage(
+          {.data_dir = absl::StrCat(directory_.path(), "/data")}, {});
+    } else {
+      if (const std::optional<std::string> missing = PostgresMissing()) {
+        TCSYNC_MISSING_PREREQUISITE(*missing);
+      }
+      absl::StatusOr<std::unique_ptr<PostgresDatabase>> database = PostgresDatabase::Make();
+      ASSERT_TRUE(database.ok()) << database.status();
+      database_ = *std::move(database);
+      opened = postgres_storage::OpenPostgresStorage({.url = database_->url()}, {});
+    }
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    storage_ = *std::move(opened);
   }
 
   // A server over prepared storage.
@@ -85,6 +102,7 @@ class AccessTest : public testing::TestWithParam<const char*> {
   }
 
   const TempDirectory directory_;
+  std::unique_ptr<PostgresDatabase> database_;
   std::shared_ptr<Storage> storage_;
 };
 
@@ -274,7 +292,7 @@ TEST_P(AccessTest, TheLogHasNoTokensAndNoClientIds) {
   EXPECT_THAT(lines, Contains(HasSubstr(" client=client-")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, AccessTest, testing::Values("memory", "rocksdb"),
+INSTANTIATE_TEST_SUITE_P(Backends, AccessTest, Backends(),
                          [](const auto& info) { return std::string(info.param); });
 
 using LongCatchUpTest = AccessTest;

@@ -85,6 +85,12 @@ Options OptionsFor(absl::string_view storage) {
 TestServer::TestServer(Options options, std::unique_ptr<Storage> storage)
     : options_(std::move(options)) {
   options_.data_dir = absl::StrCat(directory_.path(), "/data");
+  if (options_.storage == "postgres") {
+    absl::StatusOr<std::unique_ptr<PostgresDatabase>> database = PostgresDatabase::Make();
+    if (!database.ok()) Die(database.status());
+    database_ = *std::move(database);
+    options_.postgres_url = database_->url();
+  }
   if (options_.listen == Options().listen) options_.listen = {"127.0.0.1:0"};
   absl::StatusOr<std::unique_ptr<Engine>> engine =
       storage == nullptr ? Engine::Open(options_, log_.Function())
@@ -120,9 +126,11 @@ void TestServer::Reopen() {
 
 void TestServer::Reopen(const Options& options) {
   const std::string data_dir = options_.data_dir;
+  const std::string postgres_url = options_.postgres_url;
   const std::vector<std::string> listen = options_.listen;
   options_ = options;
   options_.data_dir = data_dir;
+  options_.postgres_url = postgres_url;
   options_.listen = listen;
   Reopen();
 }

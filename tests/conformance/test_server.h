@@ -17,6 +17,7 @@
 #include "tcsync/listener.h"
 #include "tcsync/options.h"
 #include "tcsync/storage.h"
+#include "tests/postgres/postgres_database.h"
 
 namespace tcsync::conformance {
 
@@ -62,8 +63,9 @@ class TestServer {
  public:
   // In memory, with every default.
   TestServer() : TestServer(OptionsFor("memory")) {}
-  // `options.data_dir` is replaced by a new directory, and `options.listen`, unless it was changed
-  // from its default, by 127.0.0.1:0. With a `storage`, the engine is opened over that.
+  // `options.data_dir` is replaced by a new directory, `options.postgres_url` by a new database,
+  // and `options.listen`, unless it was changed from its default, by 127.0.0.1:0. With a `storage`,
+  // the engine is opened over that.
   explicit TestServer(Options options, std::unique_ptr<Storage> storage = nullptr);
   ~TestServer();
 
@@ -88,6 +90,7 @@ class TestServer {
   void StartListener();
 
   TempDirectory directory_;
+  std::unique_ptr<PostgresDatabase> database_;  // only for the storage "postgres"
   LogCollector log_;
   Options options_;
   std::unique_ptr<Engine> engine_;
