@@ -18,6 +18,8 @@
 //   kFailedPrecondition the place of storage's data was taken away; nothing was stored, and
 //                       nothing will be before it is back
 //   kAborted            the data under way, read in pieces or uploaded, was removed meanwhile
+//   kDeadlineExceeded   a write was sent to a database that did not answer in time: it may or may
+//                       not be stored, and trying again helps
 //   anything else       the operation failed; after a failed write it may or may not be stored
 // Its message names no client: the caller knows its client, and messages get into logs.
 #ifndef TCSYNC_STORAGE_H_
@@ -231,6 +233,7 @@ using ChildCallback = absl::AnyInvocable<void(absl::StatusOr<ChildOutcome>)>;
 using SnapshotCallback = absl::AnyInvocable<void(absl::StatusOr<std::optional<Snapshot>>)>;
 using ProbeCallback = absl::AnyInvocable<void(absl::Status)>;
 
+class OtherServers;
 class StorageAdministration;
 
 // Thread-safe. Operations on one client are linearizable: every later operation sees the outcome
@@ -292,6 +295,10 @@ class Storage {
 
   // Lives as long as this.
   virtual StorageAdministration& administration() = 0;
+
+  // Where other servers may use the same data (tcsync/other_servers.h); lives as long as this.
+  // nullptr: this is the only one.
+  virtual OtherServers* other_servers() { return nullptr; }
 };
 
 }  // namespace tcsync

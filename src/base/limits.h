@@ -251,6 +251,12 @@ inline constexpr size_t kLongPollsPerClientMax = 32;
 // The interval in which requests are answered that have waited for as long as they may.
 inline constexpr int64_t kLongPollCheckMs = 1'000;
 
+// The interval in which a server learns of the changes of others over the same database: bans act
+// everywhere within two seconds, and news reach computers that wait elsewhere.
+inline constexpr int64_t kOthersChangesMs = 1'000;
+// The clients whose latest versions are asked for in one query.
+inline constexpr size_t kLatestVersionsPerQuery = 1'000;
+
 // Versions that are removed in one write, which other writes wait for.
 inline constexpr uint64_t kRemovedVersionsPerWrite = 1024;
 

@@ -19,6 +19,7 @@
 #include "base/reload_hooks.h"
 #include "engine/housekeeping.h"
 #include "engine/monitoring.h"
+#include "engine/others_changes.h"
 #include "http/refusal_counters.h"
 #include "http/sync_handler.h"
 #include "listener/engine_implementation.h"
@@ -33,6 +34,7 @@
 #include "storage/rocksdb/salvage.h"
 #include "sync/retention.h"
 #include "sync/sync_service.h"
+#include "tcsync/other_servers.h"
 
 namespace tcsync {
 namespace {
@@ -47,12 +49,14 @@ sync::RetentionPolicy RetentionPolicyOf(const Options& options) {
 // Retention over all clients, page by page, again and again. One thread.
 class RetentionRun {
  public:
-  RetentionRun(ClientHistories& histories, const sync::RetentionPolicy& policy,
-               const base::Logger& logger)
-      : retention_(histories, policy), logger_(logger) {}
+  // `others` is null where there are none.
+  RetentionRun(ClientHistories& histories, OtherServers* others,
+               const sync::RetentionPolicy& policy, const base::Logger& logger)
+      : retention_(histories, policy), others_(others), logger_(logger) {}
 
   // Runs the next page; false when that was the last one, and nothing is left for now.
   bool RunPage() {
+    if (!after_ && !IsMine()) return false;
     const absl::StatusOr<sync::RetentionPage> page =
         retention_.RunPage(after_, base::Clock::System().Now(), /*dry_run=*/false);
     if (!page.ok()) {
@@ -77,7 +81,16 @@ class RetentionRun {
   }
 
  private:
+  // Whether no other server has begun a run in this interval.
+  bool IsMine() {
+    if (others_ == nullptr) return true;
+    const absl::StatusOr<bool> is_mine =
+        others_->TakeChore("retention", absl::Milliseconds(base::kRetentionIntervalMs / 2));
+    return is_mine.ok() && *is_mine;  // after a fault the next interval is soon enough
+  }
+
   sync::Retention retention_;
+  OtherServers* const others_;
   const base::Logger logger_;
   std::optional<Uuid> after_;
 };
@@ -157,9 +170,20 @@ class ComposedEngine final : public Engine::Implementation {
                         handler_.long_polls().EndExpired();
                         return false;
                       }});
+    OtherServers* const others = storage_->other_servers();
+    if (others != nullptr) {
+      const auto changes = std::make_shared<engine::OthersChanges>(
+          *others, handler_.long_polls(), [this] { return RefreshAccess(); }, logger_);
+      chores.push_back({.interval = std::chrono::milliseconds(base::kOthersChangesMs),
+                        .first_after = std::chrono::milliseconds(base::kOthersChangesMs),
+                        .run_piece = [changes] {
+                          changes->Apply();
+                          return false;
+                        }});
+    }
     if (retention.retention_days > 0 || retention.idle_client_days > 0) {
       const auto run =
-          std::make_shared<RetentionRun>(storage_->administration(), retention, logger_);
+          std::make_shared<RetentionRun>(storage_->administration(), others, retention, logger_);
       chores.push_back({.interval = std::chrono::milliseconds(base::kRetentionIntervalMs),
                         .first_after = std::chrono::milliseconds(base::kFirstRetentionMs),
                         .run_piece = [this, run] {

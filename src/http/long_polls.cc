@@ -67,9 +67,10 @@ LongPolls::PollPointer LongPolls::Remove(Poll& poll) {
   return removed;
 }
 
-std::shared_ptr<LongPolls::Poll> LongPolls::Begin(const Uuid& client_id, absl::Duration wait,
-                                                  EndCallback on_end) {
-  auto poll = std::make_shared<Poll>(*this, client_id, clock_.Now() + wait, std::move(on_end));
+std::shared_ptr<LongPolls::Poll> LongPolls::Begin(const Uuid& client_id, const Uuid& version_id,
+                                                  absl::Duration wait, EndCallback on_end) {
+  auto poll =
+      std::make_shared<Poll>(*this, client_id, version_id, clock_.Now() + wait, std::move(on_end));
   std::vector<PollPointer> ended;
   {
     const std::lock_guard lock(mutex_);
@@ -110,6 +111,28 @@ void LongPolls::EndOf(const Uuid& client_id) {
     for (const PollPointer& poll : polls) ended.push_back(Remove(*poll));
   }
   CallBack(ended);
+}
+
+void LongPolls::EndBehind(const Uuid& client_id, const Uuid& latest_version_id) {
+  std::vector<PollPointer> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto client = by_client_.find(client_id);
+    if (client == by_client_.end()) return;
+    const std::vector<PollPointer> polls = client->second;
+    for (const PollPointer& poll : polls) {
+      if (poll->version_id_ != latest_version_id) ended.push_back(Remove(*poll));
+    }
+  }
+  CallBack(ended);
+}
+
+std::vector<Uuid> LongPolls::clients() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Uuid> clients;
+  clients.reserve(by_client_.size());
+  for (const auto& [client_id, polls] : by_client_) clients.push_back(client_id);
+  return clients;
 }
 
 void LongPolls::EndExpired() {

@@ -37,8 +37,13 @@ class LongPolls {
   // One request. The registry must outlive it.
   class Poll {
    public:
-    Poll(LongPolls& owner, const Uuid& client_id, absl::Time deadline, EndCallback on_end)
-        : owner_(owner), client_id_(client_id), deadline_(deadline), on_end_(std::move(on_end)) {}
+    Poll(LongPolls& owner, const Uuid& client_id, const Uuid& version_id, absl::Time deadline,
+         EndCallback on_end)
+        : owner_(owner),
+          client_id_(client_id),
+          version_id_(version_id),
+          deadline_(deadline),
+          on_end_(std::move(on_end)) {}
 
     // Calls back, unless the poll has ended before.
     void End() { owner_.End(*this); }
@@ -49,6 +54,7 @@ class LongPolls {
 
     LongPolls& owner_;
     const Uuid client_id_;
+    const Uuid version_id_;  // whose child it waits for
     const absl::Time deadline_;
     EndCallback on_end_;  // guarded by the owner's mutex
     std::atomic<bool> has_ended_{false};
@@ -59,15 +65,21 @@ class LongPolls {
 
   // Calls `on_end` exactly once: from one of the functions below, from End(), or from here when
   // this is closed. Where the client has too many polls already, its oldest one ends.
-  std::shared_ptr<Poll> Begin(const Uuid& client_id, absl::Duration wait, EndCallback on_end);
+  std::shared_ptr<Poll> Begin(const Uuid& client_id, const Uuid& version_id, absl::Duration wait,
+                              EndCallback on_end);
 
   // Ends those of a client: it has a new version.
   void EndOf(const Uuid& client_id);
+  // Ends those of a client that wait at another version than its latest: another server has added
+  // one.
+  void EndBehind(const Uuid& client_id, const Uuid& latest_version_id);
   // Ends those whose time is over. To be called about once a second.
   void EndExpired();
   // Ends all, also those that begin later.
   void Close();
 
+  // The clients of those that have not ended.
+  std::vector<Uuid> clients() const;
   // The number of those that have not ended.
   size_t count() const { return count_; }
 
@@ -81,7 +93,7 @@ class LongPolls {
 
   const base::Clock& clock_;
   std::atomic<size_t> count_{0};
-  std::mutex mutex_;  // guards the members below
+  mutable std::mutex mutex_;  // guards the members below
   bool is_closed_ = false;
   // A client's are in the order in which they began.
   absl::flat_hash_map<Uuid, std::vector<PollPointer>> by_client_;

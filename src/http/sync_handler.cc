@@ -185,7 +185,7 @@ class SyncHandler::WaitingRequest final : public PendingRequest::Implementation 
     return base::ReturnOrCallBack(std::move(done), [this](ResponseCallback answer) {
       // The poll precedes the look for a child, so that none is missed.
       poll_ = handler_.long_polls_.Begin(
-          call_.client_id(), wait_,
+          call_.client_id(), call_.route.version_id, wait_,
           [&handler = handler_, call = call_, wait = wait_,
            since = std::chrono::steady_clock::now(), answer = std::move(answer)]() mutable {
             const auto waited = std::chrono::steady_clock::now() - since;

@@ -85,7 +85,7 @@ Options OptionsFor(absl::string_view storage) {
 TestServer::TestServer(Options options, std::unique_ptr<Storage> storage)
     : options_(std::move(options)) {
   options_.data_dir = absl::StrCat(directory_.path(), "/data");
-  if (options_.storage == "postgres") {
+  if (options_.storage == "postgres" && options_.postgres_url.empty()) {
     absl::StatusOr<std::unique_ptr<PostgresDatabase>> database = PostgresDatabase::Make();
     if (!database.ok()) Die(database.status());
     database_ = *std::move(database);

@@ -63,9 +63,9 @@ class TestServer {
  public:
   // In memory, with every default.
   TestServer() : TestServer(OptionsFor("memory")) {}
-  // `options.data_dir` is replaced by a new directory, `options.postgres_url` by a new database,
-  // and `options.listen`, unless it was changed from its default, by 127.0.0.1:0. With a `storage`,
-  // the engine is opened over that.
+  // `options.data_dir` is replaced by a new directory; `options.postgres_url`, unless it has a
+  // value, by a new database; and `options.listen`, unless it was changed from its default, by
+  // 127.0.0.1:0. With a `storage`, the engine is opened over that.
   explicit TestServer(Options options, std::unique_ptr<Storage> storage = nullptr);
   ~TestServer();
 

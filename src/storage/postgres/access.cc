@@ -12,6 +12,7 @@ namespace tcsync::postgres_storage {
 namespace {
 
 constexpr size_t kPseudonymKeyBytes = 32;
+constexpr size_t kRevisionBytes = 16;
 
 constexpr Sql kReadBans{"read_bans",
                         "SELECT client_id, reason, since FROM tcsync.bans ORDER BY client_id"};
@@ -42,6 +43,9 @@ constexpr Sql kUseInvite{"use_invite", R"(
     WHERE digest = $1 AND (expires = 0 OR $2 < expires) AND (uses_max = 0 OR uses < uses_max)
     RETURNING 1)
   SELECT 1 / count(*) FROM used)"};
+constexpr Sql kChangeAccessRevision{"change_access_revision", R"(
+  INSERT INTO tcsync.settings (name, value) VALUES ('access_revision', $1)
+  ON CONFLICT (name) DO UPDATE SET value = excluded.value)"};
 // The first server to ask has made it.
 constexpr Sql kMakePseudonymKey{"make_pseudonym_key", R"(
   INSERT INTO tcsync.settings (name, value) VALUES ('pseudonym_key', $1)
@@ -130,8 +134,11 @@ absl::StatusOr<AccessRecords> ReadAccessRecords(Sessions& sessions) {
 
 absl::Status ChangeAccess(Sessions& sessions, const AccessChange& change) {
   const Deadline deadline = sessions.NewDeadline();
-  const Statement statement = StatementOf(change);
-  return RunUntil(deadline, [&](int) { return sessions.Run(statement, deadline).status(); });
+  // Other servers read the records again when they see another revision.
+  const std::vector<Statement> statements = {
+      Statement(kChangeAccessRevision).AddBytes(base::RandomBytes(kRevisionBytes)),
+      StatementOf(change)};
+  return RunUntil(deadline, [&](int) { return sessions.Run(statements, deadline).status(); });
 }
 
 absl::StatusOr<std::string> PseudonymKey(Sessions& sessions) {

@@ -14,6 +14,7 @@
 #include "storage/postgres/client_record.h"
 #include "storage/postgres/client_writes.h"
 #include "storage/postgres/core.h"
+#include "storage/postgres/other_servers.h"
 #include "storage/postgres/schema.h"
 #include "storage/postgres/uploads.h"
 
@@ -140,6 +141,7 @@ class PostgresStorage final : public Storage {
   }
 
   StorageAdministration& administration() override { return administration_; }
+  OtherServers* other_servers() override { return &servers_; }
 
  private:
   Core core() {
@@ -249,6 +251,7 @@ class PostgresStorage final : public Storage {
   ReplicaNotes notes_;
   storage::ReaderPool pool_;
   PostgresAdministration administration_;
+  PostgresServers servers_{sessions_};
   std::unique_ptr<Appender> appender_;  // hands appends on to the pool
   std::mutex closing_mutex_;
   std::condition_variable closing_;

@@ -92,6 +92,9 @@ constexpr Sql kMakeTables[] = {
        expires bigint NOT NULL,
        uses_max bigint NOT NULL,
        uses bigint NOT NULL))"},
+    {"chores", R"(CREATE TABLE IF NOT EXISTS tcsync.chores (
+       name text PRIMARY KEY,
+       taken timestamptz NOT NULL))"},
     // The clients and their live bytes are counted in several rows, of which each transaction
     // changes one, so that transactions do not wait for each other here.
     {"usage", R"(CREATE TABLE IF NOT EXISTS tcsync.usage (

@@ -84,6 +84,7 @@ Statement& Statement::Add(bool value) {
   return AddParameter(kBoolean, std::string(1, value ? '\1' : '\0'));
 }
 Statement& Statement::AddBytes(std::string value) { return AddParameter(kBytes, std::move(value)); }
+Statement& Statement::AddText(std::string value) { return AddParameter(kText, std::move(value)); }
 Statement& Statement::Add(ArrayParameter value) {
   return AddParameter(value.type_, std::move(value.bytes_));
 }

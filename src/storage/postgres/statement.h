@@ -59,6 +59,7 @@ class Statement {
   Statement& Add(uint32_t value) { return Add(static_cast<int64_t>(value)); }
   Statement& Add(bool value);
   Statement& AddBytes(std::string value);
+  Statement& AddText(std::string value);
   Statement& Add(ArrayParameter value);
   Statement& AddNullUuid();
   Statement& AddNullBytes();

@@ -27,6 +27,7 @@ namespace {
 
 const Uuid kClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000001");
 const Uuid kOtherClient = *Uuid::Parse("c11e4700-0000-4000-8000-000000000002");
+const Uuid kVersion = *Uuid::Parse("00000000-0001-8000-8000-000000000001");
 
 // If this fails, a wait is misread: what another program means is ignored, or a server is made to
 // hold what nobody asked it to hold.
@@ -85,7 +86,7 @@ TEST(PreferencesTest, AreReadAsTheStandardSays) {
 class LongPollsTest : public testing::Test {
  protected:
   std::shared_ptr<LongPolls::Poll> Begin(const Uuid& client, absl::Duration wait, int& ends) {
-    return polls_.Begin(client, wait, [&ends] { ++ends; });
+    return polls_.Begin(client, kVersion, wait, [&ends] { ++ends; });
   }
 
   ManualClock clock_;
@@ -108,6 +109,24 @@ TEST_F(LongPollsTest, AVersionEndsThoseOfItsClientOnly) {
   first->End();
   EXPECT_EQ(ends, 2) << "one has ended twice";
   EXPECT_EQ(polls_.count(), 1u);
+}
+
+// If this fails, versions that another server took are not heard of here, or a client's every poll
+// is answered once a second with nothing.
+TEST_F(LongPollsTest, AVersionOfAnotherServerEndsThoseThatWaitBehindIt) {
+  int ends = 0;
+  int others = 0;
+  const auto poll = Begin(kClient, absl::Seconds(50), ends);
+  const auto other = Begin(kOtherClient, absl::Seconds(50), others);
+  EXPECT_EQ(polls_.clients().size(), 2u);
+  polls_.EndBehind(kClient, kVersion);
+  EXPECT_EQ(ends, 0) << "it waits at the latest version";
+  const Uuid next = *Uuid::Parse("00000000-0002-8000-8000-000000000002");
+  polls_.EndBehind(kClient, next);
+  polls_.EndBehind(kClient, next);
+  EXPECT_EQ(ends, 1);
+  EXPECT_EQ(others, 0);
+  EXPECT_EQ(polls_.clients(), std::vector<Uuid>{kOtherClient});
 }
 
 TEST_F(LongPollsTest, EachEndsAtItsOwnTime) {
@@ -155,7 +174,7 @@ TEST_F(LongPollsTest, ClosingEndsAllAndLaterOnesAtOnce) {
 // If this fails, a callback that begins or ends others, as an answer may, stops the server.
 TEST_F(LongPollsTest, ACallbackMayUseTheRegistry) {
   int ends = 0;
-  const auto poll = polls_.Begin(kClient, absl::Seconds(1), [&] {
+  const auto poll = polls_.Begin(kClient, kVersion, absl::Seconds(1), [&] {
     polls_.EndOf(kOtherClient);
     Begin(kClient, absl::Seconds(1), ends);
   });
@@ -180,7 +199,7 @@ TEST_F(LongPollsTest, EachEndsOnceOnManyThreads) {
   });
   for (int i = 0; i < kPolls; ++i) {
     const auto poll =
-        polls_.Begin(kClient, absl::Seconds(i % 2 == 0 ? -1 : 50), [&ends, i] { ++ends[i]; });
+        polls_.Begin(kClient, kVersion, absl::Seconds(i % 2 == 0 ? -1 : 50), [&ends, i] { ++ends[i]; });
     if (i % 3 == 0) poll->End();
   }
   is_over = true;
