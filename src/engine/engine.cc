@@ -19,18 +19,14 @@
 #include "base/reload_hooks.h"
 #include "engine/housekeeping.h"
 #include "engine/monitoring.h"
+#include "engine/open_storage.h"
 #include "engine/others_changes.h"
 #include "http/refusal_counters.h"
 #include "http/sync_handler.h"
 #include "listener/engine_implementation.h"
 #include "metrics/registry.h"
-#include "storage/memory/memory_storage.h"
-#ifdef TCSYNC_POSTGRES
-#include "storage/postgres/postgres_storage.h"
-#endif
 #include "storage/rocksdb/backups.h"
 #include "storage/rocksdb/log_repair.h"
-#include "storage/rocksdb/rocksdb_storage.h"
 #include "storage/rocksdb/salvage.h"
 #include "sync/retention.h"
 #include "sync/sync_service.h"
@@ -326,38 +322,6 @@ absl::StatusOr<access::AccessPolicy> CheckOptions(const Options& options) {
   return access::AccessPolicy::From(options);
 }
 
-absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
-                                                     metrics::Registry& registry,
-                                                     const base::Logger& logger) {
-  if (options.storage == "memory") return std::make_unique<memory_storage::MemoryStorage>();
-  const base::Limits limits(options);
-  if (options.storage == "postgres") {
-#ifdef TCSYNC_POSTGRES
-    return postgres_storage::OpenPostgresStorage(
-        {.url = options.postgres_url,
-         .queue_bytes_max = limits.bodies_in_flight_bytes_max,
-         .reader_threads = limits.reader_threads,
-         .wait_max = std::chrono::milliseconds(options.database_wait_max_ms),
-         .registry = &registry},
-        logger);
-#else
-    return absl::InvalidArgumentError(
-        "option storage: this build of tcsync has no storage in PostgreSQL: configure it with "
-        "-DTCSYNC_POSTGRES=ON, which needs libpq, or have storage=rocksdb");
-#endif
-  }
-  return rocksdb_storage::OpenRocksdbStorage(
-      {.data_dir = options.data_dir,
-       .memtable_bytes = limits.memtable_bytes,
-       .block_cache_bytes = limits.block_cache_bytes,
-       .head_cache_bytes = limits.head_cache_bytes,
-       .queue_bytes_max = limits.bodies_in_flight_bytes_max,
-       .reader_threads = limits.reader_threads,
-       .disk_wait_max = std::chrono::milliseconds(options.disk_wait_max_ms),
-       .registry = &registry},
-      logger);
-}
-
 absl::StatusOr<admin::ExtractedClient> ExtractClient(const std::string& directory,
                                                      std::optional<uint32_t> backup_id,
                                                      const Uuid& client_id,
@@ -409,7 +373,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options, Log
   const EngineLog engine_log(options, std::move(log), names);
   auto registry = std::make_unique<metrics::Registry>();
   absl::StatusOr<std::unique_ptr<Storage>> storage =
-      OpenStorage(options, *registry, engine_log.logger);
+      engine::OpenStorage(options, *registry, engine_log.logger);
   if (!storage.ok()) return storage.status();
   return Compose(options, *access_policy, std::move(registry), std::move(*storage), names,
                  engine_log);
