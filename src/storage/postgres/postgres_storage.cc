@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "base/limits.h"
+#include "base/numbered_uuid.h"
 #include "base/random.h"
 #include "base/thread.h"
 #include "storage/postgres/administration.h"
@@ -95,7 +96,7 @@ class PostgresStorage final : public Storage {
     if (sessions_.is_down()) return done(Down());
     PendingAppend append{.request = std::move(request),
                          .done = std::move(done),
-                         .random_id = Uuid::Random(),
+                         .random_id = base::RandomUuidWithNumber(0),
                          .deadline = sessions_.NewDeadline()};
     if (append.request.upload != nullptr) return AppendAloneLater(std::move(append));
     appender_->Append(std::move(append));
