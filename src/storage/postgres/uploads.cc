@@ -25,8 +25,14 @@ constexpr Sql kAddPiece{"add_piece", R"(
     WHERE client_id = $1 AND upload_id = $2 RETURNING 1)
   INSERT INTO tcsync.pieces (client_id, upload_id, piece, bytes)
   SELECT $1, $2, $3, $4 FROM upload)"};
-constexpr Sql kDiscard{"discard_upload",
-                       "DELETE FROM tcsync.uploads WHERE client_id = $1 AND upload_id = $2"};
+// Only while it is in the register: the pieces of one that was stored, by an attempt whose answer was
+// lost, belong to a version or a snapshot.
+constexpr Sql kDiscard{"discard_upload", R"(
+  WITH discarded AS (
+    DELETE FROM tcsync.uploads WHERE client_id = $1 AND upload_id = $2
+    RETURNING client_id, upload_id)
+  DELETE FROM tcsync.pieces AS p USING discarded AS d
+  WHERE p.client_id = d.client_id AND p.upload_id = d.upload_id)"};
 constexpr Sql kReadPiece{"read_piece", R"(
   SELECT bytes FROM tcsync.pieces WHERE client_id = $1 AND upload_id = $2 AND piece = $3)"};
 constexpr Sql kRemoveAbandoned{"remove_abandoned", R"(
@@ -152,8 +158,7 @@ PostgresUpload::~PostgresUpload() {
   core_.pool.Continue([core = core_, state = state_](const absl::Status& admission) {
     if (!admission.ok()) return;  // as after a crash: RemoveAbandonedUploads
     const Deadline deadline = core.sessions.NewDeadline();
-    static_cast<void>(core.usage.Run({Statement(kDiscard).Add(state->client_id).Add(state->upload_id),
-                                      RemovePieces(state->client_id, state->upload_id)},
+    static_cast<void>(core.usage.Run({Statement(kDiscard).Add(state->client_id).Add(state->upload_id)},
                                      OfUpload(-static_cast<int64_t>(state->bytes)), deadline));
   });
 }
