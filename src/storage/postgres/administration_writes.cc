@@ -18,8 +18,9 @@ int64_t Difference(uint64_t after, uint64_t before) {
 
 absl::StatusOr<bool> PostgresAdministration::DeleteClient(const Uuid& client_id) {
   const Deadline deadline = core_.sessions.NewDeadline();
+  bool may_be_deleted = false;  // by an attempt whose answer was lost
   const absl::StatusOr<bool> deleted =
-      RunUntil(deadline, [&](int unknown) -> absl::StatusOr<bool> {
+      RunUntil(deadline, [&](int) -> absl::StatusOr<bool> {
         const auto client = ReadRecord(core_.sessions, client_id, deadline);
         if (!client.ok()) return client.status();
         std::vector<Statement> statements;
@@ -32,8 +33,9 @@ absl::StatusOr<bool> PostgresAdministration::DeleteClient(const Uuid& client_id)
         // A client that does not exist may have uploads that would create it.
         RemoveUploads(client_id, statements);
         const auto run = core_.usage.Run(std::move(statements), change, deadline);
+        if (absl::IsUnknown(run.status())) may_be_deleted |= client->has_value();
         if (!run.ok()) return run.status();
-        return client->has_value() || unknown > 0;
+        return client->has_value() || may_be_deleted;
       });
   core_.notes.Forget(client_id);
   return deleted;
@@ -41,14 +43,19 @@ absl::StatusOr<bool> PostgresAdministration::DeleteClient(const Uuid& client_id)
 
 absl::StatusOr<uint64_t> PostgresAdministration::RemoveVersions(const Uuid& client_id,
                                                                 uint64_t first_number) {
-  const Deadline deadline = core_.sessions.NewDeadline();
   uint64_t removed_bytes = 0;
+  // Of an attempt whose answer was lost.
+  uint64_t unknown_first_number = 0;
+  uint64_t unknown_bytes = 0;
   for (bool is_done = false; !is_done;) {
+    const Deadline deadline = core_.sessions.NewDeadline();
     const absl::Status status = RunUntil(deadline, [&](int) -> absl::Status {
       const auto read = ReadRecord(core_.sessions, client_id, deadline);
       if (!read.ok()) return read.status();
       if (!read->has_value()) return absl::NotFoundError("there is no such client");
       const ClientRecord& before = **read;
+      if (before.first_number == unknown_first_number) removed_bytes += unknown_bytes;
+      unknown_first_number = 0;
       is_done = true;
       if (first_number <= before.first_number) return absl::OkStatus();
       if (!before.snapshot || before.snapshot->number + 1 < first_number) {
@@ -70,6 +77,10 @@ absl::StatusOr<uint64_t> PostgresAdministration::RemoveVersions(const Uuid& clie
           {ReplaceClient(client_id, client),
            RemoveVersionRange(client_id, before.first_number, last)},
           {.live_bytes = Difference(client.live_bytes(), before.live_bytes())}, deadline);
+      if (absl::IsUnknown(run.status())) {
+        unknown_first_number = client.first_number;
+        unknown_bytes = *bytes;
+      }
       if (!run.ok()) return run.status();
       removed_bytes += *bytes;
       is_done = last + 1 >= end;
