@@ -29,6 +29,7 @@ struct PendingAppend {
   Uuid random_id;
   Deadline deadline;
   int unknown_attempts = 0;
+  bool may_have_created = false;  // one of those attempts was to create the client
 };
 
 // Whether the two IDs differ at most in their numbers.

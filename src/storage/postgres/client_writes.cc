@@ -61,8 +61,7 @@ std::optional<Appended> FindAppended(const PendingAppend& append, const Place& p
   } else {
     return std::nullopt;
   }
-  appended.created_client = client.first_number == client.latest_number &&
-                            append.request.create_client;
+  appended.created_client = append.may_have_created;
   return appended;
 }
 
@@ -139,6 +138,7 @@ absl::StatusOr<AppendOutcome> TryAppend(const Core& core, PendingAppend& append)
       .upload_bytes = upload != nullptr ? -static_cast<int64_t>(segment_bytes) : 0};
   const auto run = core.usage.Run(std::move(statements), change, append.deadline);
   if (!run.ok()) {
+    if (absl::IsUnknown(run.status())) append.may_have_created |= is_new;
     if (is_new && request.invite && run.status().code() == absl::StatusCode::kAborted) {
       // The guard may have been the invite's.
       const absl::StatusOr<bool> is_usable = IsUsableInvite(
