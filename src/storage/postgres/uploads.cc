@@ -116,9 +116,9 @@ class StoredPieceSource final : public PieceSource {
                                     .Add(pieces_.upload_id)
                                     .Add(static_cast<uint64_t>(next_piece_++));
     core_.pool.Continue([&sessions = core_.sessions, statement,
+                         deadline = core_.sessions.NewDeadline(),
                          done = std::move(done)](const absl::Status& admission) mutable {
       if (!admission.ok()) return done(admission);
-      const Deadline deadline = sessions.NewDeadline();
       const absl::StatusOr<Rows> rows =
           RunUntil(deadline, [&](int) { return sessions.Run(statement, deadline); });
       if (!rows.ok()) return done(rows.status());
@@ -155,9 +155,9 @@ PostgresUpload::PostgresUpload(const Core& core, const Uuid& client_id, const Uu
 
 PostgresUpload::~PostgresUpload() {
   if (state_->is_stored || state_->is_removed) return;
-  core_.pool.Continue([core = core_, state = state_](const absl::Status& admission) {
+  core_.pool.Continue([core = core_, state = state_, deadline = core_.sessions.NewDeadline()](
+                          const absl::Status& admission) {
     if (!admission.ok()) return;  // as after a crash: RemoveAbandonedUploads
-    const Deadline deadline = core.sessions.NewDeadline();
     static_cast<void>(core.usage.Run({Statement(kDiscard).Add(state->client_id).Add(state->upload_id)},
                                      OfUpload(-static_cast<int64_t>(state->bytes)), deadline));
   });
@@ -175,6 +175,7 @@ void PostgresUpload::Add(std::string piece, AddedCallback done) {
     return done(absl::OutOfRangeError("the client has as much as its limits allow"));
   }
   core_.pool.Continue([core = core_, state = state_, piece = std::move(piece),
+                       deadline = core_.sessions.NewDeadline(),
                        done = std::move(done)](const absl::Status& admission) mutable {
     if (!admission.ok()) return done(admission);
     const auto bytes = static_cast<int64_t>(piece.size());
@@ -183,7 +184,6 @@ void PostgresUpload::Add(std::string piece, AddedCallback done) {
                                     .Add(state->upload_id)
                                     .Add(static_cast<uint64_t>(state->pieces))
                                     .AddBytes(std::move(piece));
-    const Deadline deadline = core.sessions.NewDeadline();
     bool is_there = true;
     const absl::Status added = RunUntil(deadline, [&](int unknown) -> absl::Status {
       const auto rows = core.usage.Run({statement}, OfUpload(bytes), deadline);
