@@ -109,7 +109,7 @@ absl::Status ReplicaNotes::Flush() {
     ahead_.clear();
   }
   absl::Status status = WriteSeen(seen);
-  status.Update(WriteAhead(ahead));
+  if (status.ok()) status = WriteAhead(ahead);
   if (status.ok()) return status;
   // They are tried again with the next notes.
   const std::lock_guard lock(mutex_);
