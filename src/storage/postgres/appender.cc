@@ -204,6 +204,16 @@ void Appender::Work() {
 }
 
 void Appender::RunBatch(std::vector<PendingAppend> batch) {
+  // Those that have waited for too long would take the time of the others.
+  const auto expired =
+      std::stable_partition(batch.begin(), batch.end(), [](const PendingAppend& append) {
+        return std::chrono::steady_clock::now() < append.deadline;
+      });
+  for (auto it = expired; it != batch.end(); ++it) {
+    it->done(absl::UnavailableError("PostgreSQL is too busy"));
+  }
+  batch.erase(expired, batch.end());
+  if (batch.empty()) return;
   Deadline deadline = batch.front().deadline;
   for (const PendingAppend& append : batch) deadline = std::min(deadline, append.deadline);
   const Statement statement = StatementOf(batch);

@@ -76,6 +76,9 @@ void Sessions::GiveBack(std::unique_ptr<Connection> connection) {
 
 absl::StatusOr<std::vector<Rows>> Sessions::Run(absl::Span<const Statement> statements,
                                                 Deadline deadline) {
+  // Without this, statements that have waited too long for their turn would be sent and abandoned
+  // with their connections, and the database would be taken to be down.
+  if (Clock::now() >= deadline) return absl::UnavailableError("PostgreSQL is too busy");
   absl::StatusOr<std::unique_ptr<Connection>> connection = Take(deadline);
   if (!connection.ok()) return connection.status();
   absl::StatusOr<std::vector<Rows>> rows = (*connection)->Run(statements, deadline);
