@@ -110,10 +110,11 @@ bool IsSameButForNumber(const Uuid& a, const Uuid& b) {
 }
 
 Appender::Appender(Sessions& sessions, Usage& usage, int threads, uint64_t queue_bytes_max,
-                   AloneFunction append_alone)
+                   const storage::CommitInstruments* instruments, AloneFunction append_alone)
     : sessions_(sessions),
       usage_(usage),
       queue_bytes_max_(queue_bytes_max),
+      instruments_(instruments),
       append_alone_(std::move(append_alone)) {
   try {
     for (int i = 0; i < threads; ++i) {
@@ -203,6 +204,18 @@ void Appender::Work() {
   }
 }
 
+void Appender::MeasureBatch(const std::vector<PendingAppend>& batch) const {
+  if (instruments_ == nullptr) return;
+  const auto now = std::chrono::steady_clock::now();
+  uint64_t bytes = 0;
+  for (const PendingAppend& append : batch) {
+    instruments_->wait_seconds.Observe(now - append.since);
+    bytes += append.request.segment.size();
+  }
+  instruments_->batch_writes.Observe(batch.size());
+  instruments_->batch_bytes.Observe(bytes);
+}
+
 void Appender::RunBatch(std::vector<PendingAppend> batch) {
   // Those that have waited for too long would take the time of the others.
   const auto expired =
@@ -214,6 +227,7 @@ void Appender::RunBatch(std::vector<PendingAppend> batch) {
   }
   batch.erase(expired, batch.end());
   if (batch.empty()) return;
+  MeasureBatch(batch);
   Deadline deadline = batch.front().deadline;
   for (const PendingAppend& append : batch) deadline = std::min(deadline, append.deadline);
   const Statement statement = StatementOf(batch);
@@ -221,7 +235,11 @@ void Appender::RunBatch(std::vector<PendingAppend> batch) {
   const absl::StatusOr<std::optional<Rows>> rows =
       RunUntil(deadline, [&](int) -> absl::StatusOr<std::optional<Rows>> {
         usage_.Begin();
+        const auto begin = std::chrono::steady_clock::now();
         absl::StatusOr<Rows> run = sessions_.Run(statement, deadline);
+        if (instruments_ != nullptr) {
+          instruments_->sync_seconds.Observe(std::chrono::steady_clock::now() - begin);
+        }
         usage_.End(run.ok() ? AddedBytes(batch, *run) : 0);
         if (run.ok()) return *std::move(run);
         is_unknown = run.status().code() == absl::StatusCode::kUnknown;

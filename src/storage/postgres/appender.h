@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
+#include "storage/commit_instruments.h"
 #include "storage/postgres/sessions.h"
 #include "storage/postgres/usage.h"
 #include "tcsync/storage.h"
@@ -27,6 +28,7 @@ struct PendingAppend {
   // The version's ID but for its number: it is chosen before the first attempt, and tells an
   // attempt whose answer was lost from another replica's version.
   Uuid random_id;
+  std::chrono::steady_clock::time_point since;
   Deadline deadline;
   int unknown_attempts = 0;
   bool may_have_created = false;  // one of those attempts was to create the client
@@ -47,7 +49,9 @@ class Appender {
     uint64_t bytes = 0;
   };
 
-  Appender(Sessions& sessions, Usage& usage, int threads, uint64_t queue_bytes_max, AloneFunction append_alone);
+  // `instruments` may be null.
+  Appender(Sessions& sessions, Usage& usage, int threads, uint64_t queue_bytes_max,
+           const storage::CommitInstruments* instruments, AloneFunction append_alone);
 
   // Calls Stop().
   ~Appender();
@@ -66,10 +70,12 @@ class Appender {
   // With mutex_: the next appends of clients without one under way. Empty when there are none.
   std::vector<PendingAppend> TakeBatch();
   void RunBatch(std::vector<PendingAppend> batch);
+  void MeasureBatch(const std::vector<PendingAppend>& batch) const;
 
   Sessions& sessions_;
   Usage& usage_;
   const uint64_t queue_bytes_max_;
+  const storage::CommitInstruments* const instruments_;
   AloneFunction append_alone_;
   mutable std::mutex mutex_;  // guards the members below
   std::condition_variable has_work_;

@@ -44,6 +44,9 @@ class PostgresStorage final : public Storage {
   PostgresStorage(std::shared_ptr<Target> target, const PostgresStorageOptions& options,
                   const base::Logger& logger)
       : logger_(logger),
+        instruments_(options.registry == nullptr
+                         ? nullptr
+                         : std::make_unique<storage::CommitInstruments>(*options.registry)),
         sessions_(std::move(target), options.wait_max, logger),
         usage_(sessions_),
         notes_(sessions_),
@@ -51,7 +54,7 @@ class PostgresStorage final : public Storage {
         administration_(core(), [this] { return appender_->queued(); }) {
     appender_ = std::make_unique<Appender>(
         sessions_, usage_, options.writer_threads, options.queue_bytes_max,
-        [this](PendingAppend append) { AppendAloneLater(std::move(append)); });
+        instruments_.get(), [this](PendingAppend append) { AppendAloneLater(std::move(append)); });
   }
 
   // The callbacks of the last operations may use the storage.
@@ -97,6 +100,7 @@ class PostgresStorage final : public Storage {
     PendingAppend append{.request = std::move(request),
                          .done = std::move(done),
                          .random_id = base::RandomUuidWithNumber(0),
+                         .since = Clock::now(),
                          .deadline = sessions_.NewDeadline()};
     if (append.request.upload != nullptr) return AppendAloneLater(std::move(append));
     appender_->Append(std::move(append));
@@ -247,6 +251,7 @@ class PostgresStorage final : public Storage {
   }
 
   const base::Logger logger_;
+  const std::unique_ptr<const storage::CommitInstruments> instruments_;  // null: not measured
   Sessions sessions_;
   Usage usage_;
   ReplicaNotes notes_;
