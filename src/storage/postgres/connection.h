@@ -81,6 +81,9 @@ class Connection {
  private:
   Connection(Target& target, PGconn* connection);
 
+  // Tells the server to plan each statement once, if it can be told. Whether the connection is there
+  // still.
+  bool SetPlanning(Deadline deadline);
   static void TakeNotice(void* self, const PGresult* notice);
   absl::Status Send(absl::Span<const Statement> statements, std::vector<bool>& is_preparing);
   // Waits until the socket can be read (or, where something is left to be sent, written).
