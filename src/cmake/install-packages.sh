@@ -37,9 +37,9 @@ done < "$list"
 if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
   cat >&2 <<'TEXT'
 This is not a Debian system, so nothing is installed. tcsync needs CMake 3.22, a C++20 compiler,
-pkg-config, and the libraries Abseil, Boost (headers, 1.74), CLI11, cpp-httplib, libsodium,
-nlohmann-json, OpenSSL, RocksDB (7.8), spdlog, SQLite (3.38) and zlib, with their headers. Their
-Debian packages:
+pkg-config, and the libraries Abseil, Boost (headers, 1.74), CLI11, cpp-httplib, libpq (14),
+libsodium, nlohmann-json, OpenSSL, RocksDB (7.8), spdlog, SQLite (3.38) and zlib, with their headers.
+With -DTCSYNC_POSTGRES=OFF no libpq is needed. Their Debian packages:
 TEXT
   printf '  %s\n' "${packages[@]}" >&2
   exit 0
@@ -69,6 +69,7 @@ for package in "${missing[@]}"; do
   case "$package" in
     caddy) services+=(caddy) ;;
     nginx-light) services+=(nginx) ;;
+    postgresql) services+=(postgresql) ;;
     prometheus) services+=(prometheus) ;;
   esac
 done
