@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/connection_string.h"
 #include "base/foreign_text.h"
 #include "base/limits.h"
 
@@ -368,43 +369,6 @@ LogLevel LogLevelOf(const Options& options) {
   return LogLevelNamed(options.log_level).value_or(LogLevel::kInfo);
 }
 
-namespace {
-
-// The connection string with "***" in place of the password, of a URI's authority or of a keyword.
-std::string WithoutPassword(std::string text) {
-  const size_t scheme = text.find("://");
-  if (scheme != std::string::npos) {
-    const size_t authority = scheme + 3;
-    const size_t end = std::min(text.find_first_of("/?#", authority), text.size());
-    const size_t at = text.rfind('@', end);
-    const size_t colon = text.find(':', authority);
-    if (at != std::string::npos && at >= authority && colon < at) {
-      text.replace(colon + 1, at - colon - 1, "***");
-    }
-  }
-  for (size_t found = text.find("password"); found != std::string::npos;
-       found = text.find("password", found + 1)) {
-    const size_t equals = text.find_first_not_of(' ', found + 8);
-    if (equals == std::string::npos || text[equals] != '=') continue;
-    const size_t begin = text.find_first_not_of(' ', equals + 1);
-    if (begin == std::string::npos) continue;
-    size_t end = begin;
-    if (text[begin] == '\'') {  // in quotes, with backslashes before quotes that belong to it
-      for (++end; end < text.size() && text[end] != '\''; ++end) {
-        if (text[end] == '\\') ++end;
-      }
-      end = std::min(end + 1, text.size());
-    } else {
-      end = std::min(text.find_first_of(scheme == std::string::npos ? " " : "&#", begin),
-                     text.size());
-    }
-    text.replace(begin, end - begin, "***");
-  }
-  return text;
-}
-
-}  // namespace
-
 std::vector<EffectiveOption> EffectiveOptions(const Options& options) {
   const base::Limits limits(options);
   const std::pair<int64_t Options::*, int64_t> derived[] = {
@@ -424,7 +388,9 @@ std::vector<EffectiveOption> EffectiveOptions(const Options& options) {
     EffectiveOption option;
     option.name = row.info.name;
     option.value = TextOf(row, options);
-    if (row.field == Field(&Options::postgres_url)) option.value = WithoutPassword(option.value);
+    if (row.field == Field(&Options::postgres_url)) {
+      option.value = base::WithoutPassword(option.value);
+    }
     if (const auto source = options.sources.find(option.name); source != options.sources.end()) {
       option.variable = source->second;
       option.source = option.variable.empty() ? EffectiveOption::Source::kSet
