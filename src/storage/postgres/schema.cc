@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "storage/postgres/sessions.h"
 
 namespace tcsync::postgres_storage {
 namespace {
@@ -107,9 +108,10 @@ constexpr Sql kMakeTables[] = {
 };
 static_assert(base::kUsageSlots == 16);
 
+constexpr absl::string_view kAllTables = "all";
+
 // A number that no other program should lock.
 constexpr Sql kLockSchema{"lock_schema", "SELECT pg_advisory_xact_lock(8316291020774727)"};
-constexpr Sql kHasSettings{"has_settings", "SELECT to_regclass('tcsync.settings') IS NOT NULL"};
 constexpr Sql kReadVersion{"read_schema_version",
                            "SELECT value FROM tcsync.settings WHERE name = 'schema_version'"};
 constexpr Sql kWriteVersion{"write_schema_version", R"(
@@ -119,11 +121,31 @@ constexpr Sql kReadSettings{"read_server_settings", R"(
   SELECT current_setting('server_version'), current_setting('fsync'),
          current_setting('full_page_writes'), current_setting('synchronous_commit'),
          current_setting('data_checksums'), current_setting('synchronous_standby_names'))"};
+// The catalogue tells every role about tables that the role may not use.
+constexpr Sql kReadRights{"read_rights", R"(
+  WITH tables AS (
+    SELECT c.relname::text AS name,
+           has_table_privilege(c.oid, 'SELECT') AS reads,
+           has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND
+           has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE') AS serves
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'tcsync' AND c.relkind IN ('r', 'p'))
+  SELECT quote_ident(current_user),
+         coalesce((SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace
+                   WHERE nspname = 'tcsync'), false),
+         EXISTS (SELECT FROM tables WHERE name = 'settings'),
+         EXISTS (SELECT FROM tables WHERE name = 'settings' AND reads),
+         (SELECT count(*) FROM tables WHERE serves),
+         coalesce((SELECT string_agg(name, ', ' ORDER BY name) FROM tables WHERE NOT serves), ''))"};
 
-absl::StatusOr<int64_t> SchemaVersion(Sessions& sessions) {
-  const auto has_settings = sessions.Run(Statement(kHasSettings), sessions.NewDeadline());
-  if (!has_settings.ok()) return has_settings.status();
-  if (!has_settings->BooleanAt(0, 0)) return 0;
+absl::Status Newer(int64_t version) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the database has tables of version ", version, ", and this release knows versions up to ",
+      kSchemaVersion, ": run the release of tcsync-server that made them, or a later one"));
+}
+
+// The version in the table of settings, which the role may read.
+absl::StatusOr<int64_t> ReadSchemaVersion(Sessions& sessions) {
   const auto version = sessions.Run(Statement(kReadVersion), sessions.NewDeadline());
   if (!version.ok()) return version.status();
   if (version->empty()) return 0;
@@ -135,19 +157,12 @@ absl::StatusOr<int64_t> SchemaVersion(Sessions& sessions) {
   return number;
 }
 
-absl::Status Newer(int64_t version) {
-  return absl::FailedPreconditionError(absl::StrCat(
-      "the database has tables of version ", version, ", and this release knows versions up to ",
-      kSchemaVersion, ": run the release of tcsync-server that made them, or a later one"));
-}
-
 }  // namespace
 
-absl::Status CheckSchema(Sessions& sessions) {
-  const absl::StatusOr<int64_t> version = SchemaVersion(sessions);
-  if (!version.ok()) return version.status();
-  if (*version > kSchemaVersion) return Newer(*version);
-  if (*version < kSchemaVersion) {
+absl::Status CheckReport(const DatabaseReport& report) {
+  const std::optional<int64_t>& version = report.schema_version;
+  if (version && *version > kSchemaVersion) return Newer(*version);
+  if (version && *version < kSchemaVersion) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the database ",
         *version == 0 ? "has no tables of tcsync"
@@ -156,32 +171,62 @@ absl::Status CheckSchema(Sessions& sessions) {
         ": run 'tcsync-server storage upgrade' with the same options, as a role that may make "
         "tables"));
   }
-  return absl::OkStatus();
+  if (report.forbidden_tables.empty()) return absl::OkStatus();
+  const absl::string_view role = report.role;
+  return absl::PermissionDeniedError(absl::StrCat(
+      "the role ", role, " may not use ",
+      report.forbidden_tables == kAllTables
+          ? "tcsync's tables"
+          : absl::StrCat("these of tcsync's tables: ", report.forbidden_tables),
+      ". Their owner gives it the rights with: GRANT USAGE ON SCHEMA tcsync TO ", role,
+      "; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tcsync TO ", role, ";"));
+}
+
+absl::Status CheckSchema(Sessions& sessions) {
+  const absl::StatusOr<DatabaseReport> report = InspectDatabase(sessions);
+  return report.ok() ? CheckReport(*report) : report.status();
 }
 
 absl::StatusOr<DatabaseReport> InspectDatabase(Sessions& sessions) {
+  const std::vector<Statement> statements = {Statement(kReadSettings), Statement(kReadRights)};
+  const auto read = sessions.Run(statements, sessions.NewDeadline());
+  if (!read.ok()) return read.status();
+  const Rows* const settings = &(*read)[0];
+  const Rows& rights = (*read)[1];
   DatabaseReport report;
-  const absl::StatusOr<int64_t> version = SchemaVersion(sessions);
-  if (!version.ok()) return version.status();
-  report.schema_version = *version;
-  const auto settings = sessions.Run(Statement(kReadSettings), sessions.NewDeadline());
-  if (!settings.ok()) return settings.status();
+  report.role = std::string(rights.BytesAt(0, 0));
+  const bool uses_schema = rights.BooleanAt(0, 1);
+  const bool has_tables = rights.BooleanAt(0, 2);
+  const bool reads_version = rights.BooleanAt(0, 3);
+  if (!has_tables) {
+    report.schema_version = 0;
+  } else if (uses_schema && reads_version) {
+    const absl::StatusOr<int64_t> version = ReadSchemaVersion(sessions);
+    if (!version.ok()) return version.status();
+    report.schema_version = *version;
+  }
+  if (has_tables) {
+    report.forbidden_tables = !uses_schema || rights.IntegerAt(0, 4) == 0
+                                  ? std::string(kAllTables)
+                                  : std::string(rights.BytesAt(0, 5));
+  }
   const auto setting = [&](int column) { return settings->BytesAt(0, column); };
   report.server_version = std::string(setting(0));
   for (const int column : {1, 2}) {
     if (setting(column) == "off") {
-      report.warnings.push_back(
-          absl::StrCat("the server runs with ", column == 1 ? "fsync" : "full_page_writes",
-                       "=off: a loss of power destroys its data"));
+      report.warnings.push_back(absl::StrCat("the server runs with ",
+                                             column == 1 ? "fsync" : "full_page_writes",
+                                             "=off: a loss of power destroys its data"));
     }
   }
   const absl::string_view commit = setting(3);
   const bool has_standby = !setting(5).empty();
   if (commit == "off" || (commit == "local" && has_standby)) {
-    report.warnings.push_back(absl::StrCat(
-        "the server runs with synchronous_commit=", commit,
-        ": a write that was acknowledged may be lost ",
-        commit == "off" ? "when it crashes" : "when its standby takes over", "; it should be 'on'"));
+    report.warnings.push_back(
+        absl::StrCat("the server runs with synchronous_commit=", commit,
+                     ": a write that was acknowledged may be lost ",
+                     commit == "off" ? "when it crashes" : "when its standby takes over",
+                     "; it should be 'on'"));
   }
   if (setting(4) == "off") {
     report.warnings.push_back(
@@ -202,19 +247,24 @@ absl::StatusOr<DatabaseReport> UpgradeSchema(const std::string& url) {
   const absl::StatusOr<std::shared_ptr<Target>> target = Target::Parse(url);
   if (!target.ok()) return target.status();
   Sessions sessions(*target, std::chrono::milliseconds(base::kDatabaseUpgradeMs), base::Logger());
-  const absl::StatusOr<int64_t> version = SchemaVersion(sessions);
-  if (!version.ok()) return version.status();
-  if (*version > kSchemaVersion) return Newer(*version);
-  if (*version < kSchemaVersion) {
-    // Version 1 is the first; each statement leaves alone what is there. They are not prepared, nor
-    // could they be: one makes what the next one names.
-    (*target)->StopPreparing();
-    std::vector<Statement> statements = {Statement(kLockSchema)};
-    for (const Sql& sql : kMakeTables) statements.emplace_back(sql);
-    statements.push_back(Statement(kWriteVersion).AddBytes(absl::StrCat(kSchemaVersion)));
-    const auto made = sessions.Run(statements, sessions.NewDeadline());
-    if (!made.ok()) return made.status();
+  absl::StatusOr<DatabaseReport> report = InspectDatabase(sessions);
+  if (!report.ok()) return report.status();
+  const std::optional<int64_t> version = report->schema_version;
+  if (version && *version > kSchemaVersion) return Newer(*version);
+  if (version == kSchemaVersion) return report;
+  // Version 1 is the first; each statement leaves alone what is there. They are not prepared, nor
+  // could they be: one makes what the next one names.
+  (*target)->StopPreparing();
+  std::vector<Statement> statements = {Statement(kLockSchema)};
+  for (const Sql& sql : kMakeTables) statements.emplace_back(sql);
+  statements.push_back(Statement(kWriteVersion).AddBytes(absl::StrCat(kSchemaVersion)));
+  const auto made = sessions.Run(statements, sessions.NewDeadline());
+  if (absl::IsPermissionDenied(made.status())) {
+    return absl::PermissionDeniedError(
+        absl::StrCat(made.status().message(), ": the role ", report->role,
+                     " may not make tcsync's tables; run this as the owner of the database"));
   }
+  if (!made.ok()) return made.status();
   return InspectDatabase(sessions);
 }
 
