@@ -56,6 +56,8 @@ class OfflineApi final : public CommonApi {
   absl::StatusOr<Json> ExtractFromBackup(const std::string& directory, const std::string& output,
                                          const Uuid& client_id, std::optional<uint32_t> backup_id);
   absl::StatusOr<Json> Salvage(const std::string& directory, const std::string& output);
+  absl::StatusOr<Json> CheckDatabase();
+  absl::StatusOr<Json> UpgradeDatabase();
 
  private:
   const OfflineOperations operations_;

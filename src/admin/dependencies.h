@@ -55,6 +55,18 @@ struct BackupOperations {
   std::function<absl::Status(const std::string& directory, uint32_t backup_id)> remove;
 };
 
+// The database of a storage in PostgreSQL.
+struct DatabaseState {
+  std::string server_version;
+  std::string role;                       // that of the connection
+  std::optional<int64_t> tables_version;  // 0: there are none. nullopt: the role may not read it
+  int64_t release_tables_version = 0;     // the one that this release makes and uses
+  std::vector<std::string> warnings;      // of the server's settings, in sentences
+  // The reason why a server with the same options would not start, with the remedy; empty if there
+  // is none.
+  std::string problem;
+};
+
 // Operations without an open engine: they need the data directory closed, or run while no requests
 // are served.
 struct OfflineOperations {
@@ -77,6 +89,11 @@ struct OfflineOperations {
   // Truncates a damaged log at the beginning of its damage, so that the data directory opens again;
   // with `dry_run` only reports the loss.
   std::function<absl::StatusOr<LogRepair>(bool dry_run)> repair_log;
+  // Looks at the database of the options, which may serve meanwhile. kInvalidArgument when these
+  // name another storage; kUnavailable when no server takes the connection.
+  std::function<absl::StatusOr<DatabaseState>()> check_database;
+  // Makes or upgrades the tables there, unless they are this release's.
+  std::function<absl::StatusOr<DatabaseState>()> upgrade_database;
 };
 
 // The parts of an open engine. Borrowed objects and functions live as long as the handler.

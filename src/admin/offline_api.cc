@@ -1,4 +1,4 @@
-// Work without an open engine: restoring, and saving what can be read.
+// Work without an open engine: restoring, saving what can be read, and the tables of a database.
 #include <optional>
 #include <string>
 #include <utility>
@@ -6,6 +6,26 @@
 #include "admin/api.h"
 
 namespace tcsync::admin {
+namespace {
+
+const char* NameOfTables(const DatabaseState& state) {
+  if (!state.tables_version) return "unreadable";
+  if (*state.tables_version == 0) return "none";
+  if (*state.tables_version == state.release_tables_version) return "current";
+  return *state.tables_version < state.release_tables_version ? "older" : "newer";
+}
+
+Json DescribeDatabase(const DatabaseState& state) {
+  return {{"server_version", state.server_version},
+          {"role", state.role},
+          {"tables", NameOfTables(state)},
+          {"tables_version", state.tables_version ? Json(*state.tables_version) : Json()},
+          {"release_tables_version", state.release_tables_version},
+          {"warnings", state.warnings},
+          {"problem", OrNull(state.problem)}};
+}
+
+}  // namespace
 
 absl::StatusOr<Json> OfflineApi::Restore(const std::string& directory,
                                          std::optional<uint32_t> backup_id) {
@@ -49,6 +69,23 @@ absl::StatusOr<Json> OfflineApi::Salvage(const std::string& directory, const std
               {"versions", report->versions},
               {"damage", report->damage},
               {"skipped", std::move(skipped)}};
+}
+
+absl::StatusOr<Json> OfflineApi::CheckDatabase() {
+  const absl::StatusOr<DatabaseState> state = operations_.check_database();
+  if (!state.ok()) return state.status();
+  return DescribeDatabase(*state);
+}
+
+absl::StatusOr<Json> OfflineApi::UpgradeDatabase() {
+  const absl::StatusOr<DatabaseState> before = operations_.check_database();
+  if (!before.ok()) return before.status();
+  const absl::StatusOr<DatabaseState> after = operations_.upgrade_database();
+  if (!after.ok()) return after.status();
+  Json answer = DescribeDatabase(*after);
+  answer["tables_before"] = NameOfTables(*before);
+  answer["tables_version_before"] = before->tables_version ? Json(*before->tables_version) : Json();
+  return answer;
 }
 
 }  // namespace tcsync::admin

@@ -406,10 +406,10 @@ std::unique_ptr<http::Handler> OfflineAdministration(const Options& options, Log
               },
           .extract_client = &ExtractClient,
           .salvage = &Salvage,
-          .repair_log =
-              [data_dir = options.data_dir](bool dry_run) {
-                return rocksdb_storage::RepairLog(data_dir, dry_run);
-              }});
+          .repair_log = [data_dir = options.data_dir](
+                            bool dry_run) { return rocksdb_storage::RepairLog(data_dir, dry_run); },
+          .check_database = [options] { return engine::InspectDatabase(options); },
+          .upgrade_database = [options] { return engine::UpgradeDatabase(options); }});
 }
 
 }  // namespace tcsync

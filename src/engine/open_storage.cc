@@ -1,11 +1,14 @@
 #include "engine/open_storage.h"
 
 #include <chrono>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "storage/memory/memory_storage.h"
 #ifdef TCSYNC_POSTGRES
 #include "storage/postgres/postgres_storage.h"
+#include "storage/postgres/schema.h"
 #endif
 #include "storage/rocksdb/rocksdb_storage.h"
 
@@ -25,13 +28,40 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenPostgres(const Options& options,
        .registry = &registry},
       logger);
 }
+
+absl::StatusOr<admin::DatabaseState> CallDatabase(const Options& options, bool upgrades) {
+  if (options.storage != "postgres") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "option storage: ", options.storage,
+        " has no tables to check or upgrade, only PostgreSQL has: choose the database with "
+        "--storage postgres and --postgres-url, or with the environment variables TCSYNC_STORAGE "
+        "and TCSYNC_POSTGRES_URL"));
+  }
+  const absl::StatusOr<postgres_storage::DatabaseReport> report =
+      upgrades ? postgres_storage::UpgradeSchema(options.postgres_url)
+               : postgres_storage::InspectDatabase(options.postgres_url);
+  if (!report.ok()) return report.status();
+  return admin::DatabaseState{
+      .server_version = report->server_version,
+      .role = report->role,
+      .tables_version = report->schema_version,
+      .release_tables_version = postgres_storage::kSchemaVersion,
+      .warnings = report->warnings,
+      .problem = std::string(postgres_storage::CheckReport(*report).message())};
+}
 #else
-absl::StatusOr<std::unique_ptr<Storage>> OpenPostgres(const Options&, metrics::Registry&,
-                                                      const base::Logger&) {
+absl::Status NoPostgres() {
   return absl::InvalidArgumentError(
       "option storage: this build of tcsync has no storage in PostgreSQL: configure it with "
       "-DTCSYNC_POSTGRES=ON, which needs libpq, or have storage=rocksdb");
 }
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenPostgres(const Options&, metrics::Registry&,
+                                                      const base::Logger&) {
+  return NoPostgres();
+}
+
+absl::StatusOr<admin::DatabaseState> CallDatabase(const Options&, bool) { return NoPostgres(); }
 #endif
 
 }  // namespace
@@ -52,6 +82,14 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const Options& options,
        .disk_wait_max = std::chrono::milliseconds(options.disk_wait_max_ms),
        .registry = &registry},
       logger);
+}
+
+absl::StatusOr<admin::DatabaseState> InspectDatabase(const Options& options) {
+  return CallDatabase(options, /*upgrades=*/false);
+}
+
+absl::StatusOr<admin::DatabaseState> UpgradeDatabase(const Options& options) {
+  return CallDatabase(options, /*upgrades=*/true);
 }
 
 }  // namespace tcsync::engine

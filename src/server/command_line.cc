@@ -234,7 +234,7 @@ CommandLine ParseCommandLine(int argc, const char* const* argv) {
     result.admin = AdminArgumentsOf(flags);
   }
   if (result.command == Command::kServe) {
-    for (const std::string group : {"clients", "invites"}) {
+    for (const std::string group : {"clients", "invites", "storage"}) {
       if (!app.got_subcommand(group)) continue;
       Refuse({"the command '", group, "' needs one of ", VerbsOf(group), " after it"});
     }

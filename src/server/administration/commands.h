@@ -48,6 +48,10 @@ void RepairLog(const CommandLine& command_line);
 void DeleteClients(const CommandLine& command_line);
 void Compact(const CommandLine& command_line);
 
+// storage_commands.cc
+void CheckStorage(const CommandLine& command_line);
+void UpgradeStorage(const CommandLine& command_line);
+
 // backup_commands.cc
 void MakeBackup(const CommandLine& command_line);
 void ListBackups(const CommandLine& command_line);

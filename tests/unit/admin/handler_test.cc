@@ -91,6 +91,30 @@ TEST_F(HandlerTest, WithoutAnEngineOnlyTheOfflineRequestsAreAnswered) {
   EXPECT_EQ(Ask("POST", "repair-log").json().at("damaged"), false);
 }
 
+// If this fails, an operator cannot tell a database without tables from one of another release.
+TEST_F(HandlerTest, TheTablesOfADatabaseAreComparedWithTheRelease) {
+  const struct {
+    std::optional<int64_t> version;
+    const char* name;
+  } cases[] = {
+      {std::nullopt, "unreadable"}, {0, "none"}, {2, "older"}, {3, "current"}, {4, "newer"}};
+  for (const auto& each : cases) {
+    parts_.database.tables_version = each.version;
+    parts_.database.problem = "There is a problem.";
+    handler_ = std::make_unique<AdminHandler>(parts_.Common(), parts_.Offline());
+    const Json state = Ask("GET", "storage").json();
+    EXPECT_EQ(state.at("tables"), each.name);
+    EXPECT_EQ(state.at("tables_version").is_null(), !each.version.has_value());
+    EXPECT_EQ(state.at("release_tables_version"), 3);
+    EXPECT_EQ(state.at("problem"), "There is a problem.");
+    EXPECT_EQ(state.at("warnings").size(), 1);
+    const Json upgraded = Ask("POST", "storage/upgrade").json();
+    EXPECT_EQ(upgraded.at("tables_before"), each.name);
+    EXPECT_EQ(upgraded.at("tables"), "current");
+    EXPECT_TRUE(upgraded.at("problem").is_null());
+  }
+}
+
 // If this fails, a restore writes into a directory that a server has open.
 TEST_F(HandlerTest, WithOpenDataNothingIsDoneThatNeedsItClosed) {
   for (const char* const path :
@@ -99,6 +123,8 @@ TEST_F(HandlerTest, WithOpenDataNothingIsDoneThatNeedsItClosed) {
         "c11e4700-0000-4000-8000-000000000001"}) {
     EXPECT_EQ(Ask("POST", path).status, 409) << path;
   }
+  EXPECT_EQ(Ask("GET", "storage").status, 409);
+  EXPECT_EQ(Ask("POST", "storage/upgrade").status, 409);
   EXPECT_EQ(Ask("POST", "restore").error(), "'directory' is missing.");
 }
 

@@ -53,13 +53,26 @@ class WholeParts {
             .extract_client = [none](const std::string&, std::optional<uint32_t>, const Uuid&,
                                      const std::string&) { return none; },
             .salvage = [none](const std::string&, const std::string&) { return none; },
-            .repair_log = [](bool) { return LogRepair(); }};
+            .repair_log = [](bool) { return LogRepair(); },
+            .check_database = [this] { return database; },
+            .upgrade_database =
+                [this] {
+                  database.tables_version = database.release_tables_version;
+                  database.problem.clear();
+                  return database;
+                }};
   }
 
   std::atomic<int> refreshes{0};
   absl::Status refresh_status;
   absl::Status reload_status;
   std::atomic<LogLevel> log_level{LogLevel::kInfo};
+  DatabaseState database{.server_version = "15.14",
+                         .role = "tcsync",
+                         .tables_version = 0,
+                         .release_tables_version = 3,
+                         .warnings = {"It has no checksums."},
+                         .problem = "It has no tables."};
 
  private:
   ManualClock clock_;

@@ -102,6 +102,7 @@ TEST(CommandLineTest, WhatIsUnknownIsNamed) {
       {{""}, "unknown command ''"},
       {{"clients"}, "the command 'clients' needs one of list, "},
       {{"invites"}, "the command 'invites' needs one of list, "},
+      {{"storage"}, "the command 'storage' needs one of check, upgrade after it"},
       {{"clients", "lst"}, "lst"},
       {{"stats", "now"}, "unexpected argument 'now': the command is stats"},
       {{"clients", "show"}, "an argument is missing: the command is clients show CLIENT"},
