@@ -372,7 +372,7 @@ TCSYNC_API tcsync_code tcsync_config_set(tcsync_config *config, const char *name
 
 /* The effective value of one option: the value that was set, or the default, or, for a default of 0,
  * the value derived from the memory budget and the machine. *value is a text that tcsync_config_set
- * accepts. No option is a secret.
+ * accepts; a password in postgres-url is replaced by ***.
  * Threads: one.
  * Ownership: borrows name for the call; *value is the caller's, for tcsync_bytes_free.
  * Errors: TCSYNC_UNKNOWN_OPTION. */

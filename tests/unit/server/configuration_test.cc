@@ -17,7 +17,9 @@
 namespace tcsync::server {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // In a child, because the environment belongs to the whole process.
 ChildEnd WithVariables(const Settings& variables, const std::function<void(const Report&)>& work) {
@@ -75,6 +77,37 @@ TEST(ConfigurationTest, WhatTheLibraryRefusesIsAMistakeOfTheCommandLine) {
     EXPECT_EQ(end.status, kExitUsage) << end.report;
     EXPECT_THAT(end.report, HasSubstr(each.message));
   }
+}
+
+// If this fails, everyone on the machine can read the password of the database.
+TEST(ConfigurationTest, APasswordOnTheCommandLineIsRefusedAndNotRepeated) {
+  for (const char* const url :
+       {"postgresql://tcsync:SeCreT@db1/tcsync", "postgres://:SeCreT@db1,db2/tcsync",
+        "postgresql://db1/tcsync?password=SeCreT", "host=db1 password=SeCreT",
+        "host=db1 password = 'SeC reT' user=tcsync", "host=db1 PASSWORD=SeCreT",
+        "tcsync:SeCreT@db1"}) {
+    const Outcome outcome = OutcomeOf([&] { MakeConfig({{"postgres-url", url}}); });
+    EXPECT_EQ(outcome.status, kExitUsage) << url;
+    EXPECT_THAT(outcome.message,
+                AllOf(HasSubstr("--postgres-url"), HasSubstr("TCSYNC_POSTGRES_URL"),
+                      HasSubstr("PGPASSFILE"), Not(HasSubstr("SeC"))));
+  }
+  for (const char* const url : {"", "postgresql://tcsync@db1:5432,db2:5433/tcsync",
+                                "host=db1,db2 user=tcsync dbname=passwords", "service=tcsync"}) {
+    EXPECT_EQ(OutcomeOf([&] { MakeConfig({{"postgres-url", url}}); }).message, "") << url;
+  }
+}
+
+TEST(ConfigurationTest, APasswordInTheEnvironmentIsTakenAndNotShown) {
+  const ChildEnd end = WithVariables(
+      {{"TCSYNC_POSTGRES_URL", "postgresql://tcsync:SeCreT@db1/tcsync"}}, [](const Report& report) {
+        const Config config = MakeConfig({});
+        tcsync_bytes* raw = nullptr;
+        Call(tcsync_config_get, config.get(), "postgres-url", &raw);
+        report(tcsync_bytes_data(Bytes(raw).get()));
+      });
+  EXPECT_EQ(end.report, "postgresql://tcsync:***@db1/tcsync; ");
+  EXPECT_EQ(end.status, 0);
 }
 
 TEST(ConfigurationTest, AnOptionThatTheLibraryLacksIsAFailure) {
