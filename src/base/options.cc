@@ -41,7 +41,7 @@ constexpr Row kRows[] = {
       "Addresses to serve: HOST:PORT, [IPV6]:PORT or unix:PATH. Port 0 picks a free one."},
      &Options::listen},
     {{"data-dir", 'd', OptionType::kText, "path", "data", 0, 0, "", "DATA_DIR",
-      "The directory that holds all data. Created if it does not exist, for its owner only."},
+      "The directory that holds all data; with storage=postgres it has only admin.sock. Created if it does not exist, for its owner only."},
      &Options::data_dir},
     {{"allow-client-id", 'C', OptionType::kUuidList, "UUIDs", "", 0, 0, "", "CLIENT_ID",
       "Serve only these client IDs; any other gets 403. Without this option, every client is served."},

@@ -1,5 +1,7 @@
 #include "tcsync/listener.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -161,6 +163,9 @@ absl::Status BeastListener::BindAddresses(const std::vector<std::string>& addres
 
 void BeastListener::BindAdministration() {
   if (!options_.admin_socket || options_.storage == "memory") return;
+  // Where the storage is elsewhere, the directory has only the socket, and nobody has made it yet.
+  // A failure shows at once.
+  if (options_.storage == "postgres") mkdir(options_.data_dir.c_str(), S_IRWXU);
   const std::string text = absl::StrCat("unix:", options_.data_dir, "/admin.sock");
   absl::StatusOr<listener::ListenAddress> address = listener::ParseListenAddress(text, "data-dir");
   absl::Status status = address.status();

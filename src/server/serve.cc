@@ -18,6 +18,7 @@ namespace {
 
 std::string StorageDescription(const Settings& flags) {
   if (EffectiveText(flags, "storage") == "memory") return "data in memory only, lost at the end";
+  if (EffectiveText(flags, "storage") == "postgres") return "data in PostgreSQL";
   const std::string data_dir = EffectiveText(flags, "data-dir");
   std::error_code no_working_directory;
   const std::filesystem::path absolute = std::filesystem::absolute(data_dir, no_working_directory);

@@ -120,7 +120,8 @@ AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
   config_ = MakeConfig(quiet_flags);
   if (data_directory == DataDirectory::kNone) return;
   const bool is_needed = data_directory != DataDirectory::kServedOrNone;
-  if (EffectiveText(flags, "storage") != "rocksdb") {
+  const std::string storage = EffectiveText(flags, "storage");
+  if (storage == "memory") {
     if (!is_needed) return;
     throw Failure(kExitUsage, "storage=memory keeps nothing that a command could work on");
   }
@@ -136,7 +137,8 @@ AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
                                         "; run this as the user that the server runs as"}));
   }
   if (!is_needed) return;
-  const bool is_new = !HasContent(data_dir);
+  // A database is shared: this process is one more server of it, and never makes its tables.
+  const bool is_new = storage == "rocksdb" && !HasContent(data_dir);
   if (data_directory == DataDirectory::kMustExist && is_new) {
     throw Failure(kExitFailure, Concat({"there is no data at '", data_dir,
                                         "'; name the data directory with --data-dir"}));

@@ -12,6 +12,7 @@
 #include "server/administration/commands.h"
 #include "server/administration/console.h"
 #include "server/concat.h"
+#include "server/configuration.h"
 #include "server/one_line.h"
 
 namespace tcsync::server {
@@ -147,6 +148,12 @@ void DeleteClients(const CommandLine& command_line) {
                 BeforeAndAfter(compaction).c_str());
   }
 
+  const bool is_in_postgres = EffectiveText(command_line.settings, "storage") == "postgres";
+  if (!as_json && is_in_postgres) {
+    std::puts(
+        "PostgreSQL has the bytes in dead rows until it vacuums the tables, and keeps them in its "
+        "archive of the log and in backups: docs/cluster.md.");
+  }
   BackupsLeft left;
   const std::string directory = arguments.Value("backups");
   const std::string query =
@@ -154,7 +161,8 @@ void DeleteClients(const CommandLine& command_line) {
   for (const std::string& id : deletion.ids) {
     left.Add(client.Get(ClientTarget(id, Concat({"/backups", query}))));
   }
-  if (!as_json) Print(left);
+  // Those of PostgreSQL are not known here.
+  if (!as_json && !(is_in_postgres && left.directories.empty())) Print(left);
   const bool removes = arguments.Has("remove-backups") && !left.backups.empty();
   if (removes) Confirm(arguments, "Remove these backups?");
   for (const auto& [path, numbers] : left.backups) {

@@ -186,9 +186,14 @@ void ShowStats(const CommandLine& command_line) {
               Counted(totals.clients - totals.snapshots, "client").c_str());
   std::printf("with replicas ahead    %s\n", Counted(totals.with_replicas_ahead, "client").c_str());
   std::printf("data of clients        %s\n", bytes("live_bytes").c_str());
-  std::printf("on the disk            %s, %s of it dead or in the log; %s of %s free\n",
-              bytes("bytes_on_disk").c_str(), bytes("dead_bytes").c_str(),
-              bytes("disk_bytes_free").c_str(), bytes("disk_bytes_total").c_str());
+  if (stats.at("disk_bytes_total") == 0) {  // a database elsewhere, whose disk is not known here
+    std::printf("in the database        %s, with indexes and dead rows\n",
+                bytes("bytes_on_disk").c_str());
+  } else {
+    std::printf("on the disk            %s, %s of it dead or in the log; %s of %s free\n",
+                bytes("bytes_on_disk").c_str(), bytes("dead_bytes").c_str(),
+                bytes("disk_bytes_free").c_str(), bytes("disk_bytes_total").c_str());
+  }
   std::printf("waiting writes         %llu, %s\n",
               static_cast<unsigned long long>(stats.at("queued_writes").get<uint64_t>()),
               bytes("queued_bytes").c_str());
