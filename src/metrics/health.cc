@@ -32,8 +32,26 @@ absl::string_view ProblemOf(const std::optional<absl::Status>& probe) {
   return "writing and reading back fails";
 }
 
+// Of a storage in a database: the same codes have other causes.
+absl::string_view DatabaseProblemOf(const std::optional<absl::Status>& probe) {
+  if (!probe) return "the database did not store and return a record in time";
+  switch (probe->code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return "the database cannot be reached, or takes no writes";
+    case absl::StatusCode::kFailedPrecondition:
+      return "the database lacks tables of this release";
+    case absl::StatusCode::kPermissionDenied:
+      return "the database refuses the server's role";
+    default:
+      return ProblemOf(probe);
+  }
+}
+
 absl::string_view DiskSpaceProblem(const StorageReport& report, const HealthPolicy& policy) {
-  if (absl::IsDeadlineExceeded(report.stats_status)) return "the disk does not answer";
+  if (absl::IsDeadlineExceeded(report.stats_status)) {
+    return policy.is_in_database ? "the database does not answer" : "the disk does not answer";
+  }
   const bool is_known = report.stats && report.stats->disk_bytes_total > 0;
   if (is_known && report.stats->disk_bytes_free < policy.disk_free_bytes_min) {
     return "the free space is below the server's minimum; no new data is stored";
@@ -72,7 +90,8 @@ std::string Health::ToJson() const {
 }
 
 Health Judge(const StorageReport& report, const HealthPolicy& policy) {
-  Health health{.checks = {{"storage", ProblemOf(report.probe)},
+  Health health{.checks = {{"storage", policy.is_in_database ? DatabaseProblemOf(report.probe)
+                                                             : ProblemOf(report.probe)},
                            {"disk_space", DiskSpaceProblem(report, policy)},
                            {"total_size", TotalSizeProblem(report, policy)}}};
   if (report.stats && !report.stats->log_losses.empty()) {

@@ -20,6 +20,7 @@ namespace tcsync::metrics {
 // The operator's settings; 0: no limit.
 struct HealthPolicy {
   uint64_t disk_free_bytes_min = 0;
+  bool is_in_database = false;  // the storage, in one of another process
   uint64_t total_bytes_max = 0;
 };
 

@@ -227,6 +227,24 @@ TEST(JudgeTest, NamesTheFaultOfTheStorage) {
       << "strangers read this";
 }
 
+// If this fails, an operator whose database is away looks for a fault of this machine.
+TEST(JudgeTest, NamesTheDatabase) {
+  const HealthPolicy policy{.is_in_database = true};
+  EXPECT_THAT(ProblemsOf(Probed(absl::OkStatus()), policy), IsEmpty());
+  EXPECT_THAT(ProblemsOf(StorageReport{}, policy), ElementsAre(HasSubstr("the database did not")));
+  for (const absl::Status& status :
+       {absl::UnavailableError(""), absl::DeadlineExceededError(""),
+        absl::FailedPreconditionError(""), absl::PermissionDeniedError("/secret/path")}) {
+    EXPECT_THAT(ProblemsOf(Probed(status), policy),
+                ElementsAre(AllOf(HasSubstr("storage: the database "), Not(HasSubstr("secret")))));
+  }
+  EXPECT_THAT(ProblemsOf(Probed(absl::DataLossError("")), policy),
+              ElementsAre(HasSubstr("damaged")));
+  StorageReport report = Probed(absl::OkStatus());
+  report.stats_status = absl::DeadlineExceededError("");
+  EXPECT_THAT(ProblemsOf(report, policy), ElementsAre(HasSubstr("the database does not answer")));
+}
+
 // If this fails, a supervisor hears nothing of a full disk or cap, or an alarm comes without cause.
 TEST(JudgeTest, ComparesWithTheOperatorsLimits) {
   const HealthPolicy policy{.disk_free_bytes_min = 100, .total_bytes_max = 1000};
