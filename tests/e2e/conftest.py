@@ -1,10 +1,13 @@
 """Fixtures of the e2e tests: servers, replicas and recorders that are gone when the test is."""
 
+import postgres_fixture
 import pytest
 import server_fixture
 import task_fixture
 from recorder import Recorder
 
+postgres_cluster = postgres_fixture.postgres_cluster
+new_database = postgres_fixture.new_database
 task_client = task_fixture.task_client
 user = task_fixture.user
 new_replica = task_fixture.new_replica
