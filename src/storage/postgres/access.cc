@@ -138,7 +138,8 @@ absl::Status ChangeAccess(Sessions& sessions, const AccessChange& change) {
   const std::vector<Statement> statements = {
       Statement(kChangeAccessRevision).AddBytes(base::RandomBytes(kRevisionBytes)),
       StatementOf(change)};
-  return RunUntil(deadline, [&](int) { return sessions.Run(statements, deadline).status(); });
+  return RunWriteUntil(sessions, deadline,
+                       [&](int) { return sessions.Run(statements, deadline).status(); });
 }
 
 absl::StatusOr<std::string> PseudonymKey(Sessions& sessions) {

@@ -20,7 +20,7 @@ absl::StatusOr<bool> PostgresAdministration::DeleteClient(const Uuid& client_id)
   const Deadline deadline = core_.sessions.NewDeadline();
   bool may_be_deleted = false;  // by an attempt whose answer was lost
   const absl::StatusOr<bool> deleted =
-      RunUntil(deadline, [&](int) -> absl::StatusOr<bool> {
+      RunWriteUntil(core_.sessions, deadline, [&](int) -> absl::StatusOr<bool> {
         const auto client = ReadRecord(core_.sessions, client_id, deadline);
         if (!client.ok()) return client.status();
         std::vector<Statement> statements;
@@ -49,7 +49,7 @@ absl::StatusOr<uint64_t> PostgresAdministration::RemoveVersions(const Uuid& clie
   uint64_t unknown_bytes = 0;
   for (bool is_done = false; !is_done;) {
     const Deadline deadline = core_.sessions.NewDeadline();
-    const absl::Status status = RunUntil(deadline, [&](int) -> absl::Status {
+    const absl::Status status = RunWriteUntil(core_.sessions, deadline, [&](int) -> absl::Status {
       const auto read = ReadRecord(core_.sessions, client_id, deadline);
       if (!read.ok()) return read.status();
       if (!read->has_value()) return absl::NotFoundError("there is no such client");
@@ -96,7 +96,7 @@ absl::StatusOr<Rewound> PostgresAdministration::Rewind(const RewindRequest& requ
   if (const absl::Status flushed = core_.notes.Flush(); !flushed.ok()) return flushed;
   const Deadline deadline = core_.sessions.NewDeadline();
   Rewound rewound;
-  const absl::Status status = RunUntil(deadline, [&](int unknown) -> absl::Status {
+  const absl::Status status = RunWriteUntil(core_.sessions, deadline, [&](int unknown) -> absl::Status {
     const absl::StatusOr<Place> place =
         ReadPlace(core_.sessions, request.client_id, request.version_id, deadline);
     if (!place.ok()) return place.status();

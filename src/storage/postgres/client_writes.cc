@@ -210,7 +210,12 @@ absl::StatusOr<AppendOutcome> AppendAlone(const Core& core, PendingAppend& appen
   const int unknown_before = append.unknown_attempts;
   absl::StatusOr<AppendOutcome> outcome = RunUntil(append.deadline, [&](int unknown) {
     append.unknown_attempts = unknown_before + unknown;
-    return TryAppend(core, append);
+    absl::StatusOr<AppendOutcome> tried = TryAppend(core, append);
+    if (append.unknown_attempts > 0 && tried.ok() && std::holds_alternative<Appended>(*tried)) {
+      absl::Status confirmed = core.sessions.Confirm(append.deadline);
+      if (!confirmed.ok()) tried = std::move(confirmed);
+    }
+    return tried;
   });
   if (outcome.ok() && std::holds_alternative<Appended>(*outcome) &&
       append.request.upload != nullptr) {
@@ -227,7 +232,7 @@ absl::StatusOr<AppendOutcome> AppendAlone(const Core& core, PendingAppend& appen
 absl::StatusOr<StoreSnapshotOutcome> StoreSnapshot(const Core& core, StoreSnapshotRequest& request,
                                                    Deadline deadline) {
   if (const absl::Status checked = CheckUpload(request.upload); !checked.ok()) return checked;
-  absl::StatusOr<StoreSnapshotOutcome> outcome = RunUntil(deadline, [&](int unknown) {
+  absl::StatusOr<StoreSnapshotOutcome> outcome = RunWriteUntil(core.sessions, deadline, [&](int unknown) {
     return TryStoreSnapshot(core, request, unknown, deadline);
   });
   if (!outcome.ok()) return ForCaller(outcome.status());

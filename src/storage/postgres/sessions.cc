@@ -6,6 +6,16 @@ namespace tcsync::postgres_storage {
 
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+// The row is one of those that transactions change anyway (client_record.h), and seldom another
+// connection's as well.
+constexpr Sql kConfirm{"confirm", R"(
+  UPDATE tcsync.usage SET clients = clients
+  WHERE slot = pg_backend_pid() % (SELECT count(*) FROM tcsync.usage))"};
+
+}  // namespace
+
 Sessions::Sessions(std::shared_ptr<Target> target, std::chrono::milliseconds wait_max,
                    const base::Logger& logger)
     : target_(std::move(target)), wait_max_(wait_max), logger_(logger) {}
@@ -95,6 +105,10 @@ absl::StatusOr<Rows> Sessions::Run(const Statement& statement, Deadline deadline
   absl::StatusOr<std::vector<Rows>> rows = Run(absl::MakeConstSpan(&statement, 1), deadline);
   if (!rows.ok()) return rows.status();
   return std::move(rows->front());
+}
+
+absl::Status Sessions::Confirm(Deadline deadline) {
+  return Run(Statement(kConfirm), deadline).status();
 }
 
 void Sessions::TryAgain() {
