@@ -247,7 +247,16 @@ void Appender::RunBatch(std::vector<PendingAppend> batch) {
         return run.status();
       });
   if (!rows.ok()) {
-    for (PendingAppend& append : batch) append.done(rows.status());
+    // The damage of one client is not to fail the appends of others.
+    const bool is_of_one = batch.size() > 1 && !absl::IsUnavailable(rows.status()) &&
+                           !absl::IsResourceExhausted(rows.status());
+    for (PendingAppend& append : batch) {
+      if (is_of_one) {
+        append_alone_(std::move(append));
+      } else {
+        append.done(rows.status());
+      }
+    }
     return;
   }
   if (is_unknown) {
