@@ -144,7 +144,10 @@ absl::StatusOr<AppendOutcome> TryAppend(const Core& core, PendingAppend& append)
       const absl::StatusOr<bool> is_usable = IsUsableInvite(
           core.sessions, *request.invite, request.now_unix_seconds, append.deadline);
       if (!is_usable.ok()) return is_usable.status();
-      if (!*is_usable) return NoSuchClient{};
+      // Its last use may have created this very client, also by an earlier attempt of this append.
+      const auto created = ReadRecord(core.sessions, request.client_id, append.deadline);
+      if (!created.ok()) return created.status();
+      if (!*is_usable && !created->has_value()) return NoSuchClient{};
     }
     return run.status();
   }
