@@ -291,6 +291,9 @@ absl::StatusOr<std::vector<StoredVersion>> PostgresAdministration::ReadVersions(
       stored.version.pieces = OpenStoredPieces(
           core_, client_id, rows->CountAt(row, 4),
           {.upload_id = *upload_id, .count = static_cast<uint32_t>(rows->CountAt(row, 7))});
+    } else if (stored.version.segment.size() != rows->CountAt(row, 4)) {
+      return absl::DataLossError(absl::StrCat("the segment of version ", stored.number,
+                                              " has another length than was stored"));
     }
     versions.push_back(std::move(stored));
   }

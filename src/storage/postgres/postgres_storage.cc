@@ -205,6 +205,8 @@ class PostgresStorage final : public Storage {
       version.pieces = OpenStoredPieces(
           core(), client_id, rows->CountAt(0, 4),
           {.upload_id = *upload_id, .count = static_cast<uint32_t>(rows->CountAt(0, 7))});
+    } else if (version.segment.size() != rows->CountAt(0, 4)) {
+      return absl::DataLossError("the segment of a version has another length than was stored");
     }
     return version;
   }
@@ -224,6 +226,9 @@ class PostgresStorage final : public Storage {
     }
     if (rows->IsNull(0, 4)) return absl::DataLossError("the snapshot's bytes are missing");
     snapshot.bytes = std::string(rows->BytesAt(0, 4));
+    if (snapshot.bytes.size() != rows->CountAt(0, 1)) {
+      return absl::DataLossError("the snapshot has another length than was stored");
+    }
     return snapshot;
   }
 
