@@ -123,7 +123,7 @@ class ChainCheck {
       const absl::StatusOr<Rows> rows = Read(
           Statement(kCheckVersions).Add(client_id_).Add(next - 1).Add(kVersionsPerPage));
       if (!rows.ok()) return rows.status();
-      if (rows->empty()) break;
+      if (rows->empty() || rows->CountAt(0, 0) > client_.latest_number) break;
       for (int row = 0; row < rows->size() && next <= client_.latest_number; ++row) {
         const uint64_t number = rows->CountAt(row, 0);
         if (number > client_.latest_number) break;
