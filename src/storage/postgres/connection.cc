@@ -74,6 +74,24 @@ std::string EntryOf(const std::vector<std::string>& list, size_t index) {
   return list.size() == 1 ? list[0] : index < list.size() ? list[index] : "";
 }
 
+// Whether a part of the URI's password seems to be in its host, port or database, from which libpq's
+// messages repeat it: a character of the password would have to be percent-encoded.
+bool HasPasswordAstray(absl::string_view url, const std::vector<std::string>& hosts,
+                       const std::vector<std::string>& ports) {
+  const auto has_at = [](absl::string_view host) { return absl::StrContains(host, '@'); };
+  const auto is_no_number = [](absl::string_view port) {
+    return !std::all_of(port.begin(), port.end(), absl::ascii_isdigit);
+  };
+  const size_t scheme = url.find("://");
+  const bool is_uri = absl::StartsWith(url, "postgres") && scheme != absl::string_view::npos;
+  const absl::string_view before_parameters = url.substr(0, url.find('?'));
+  const size_t path =
+      is_uri ? before_parameters.find('/', scheme + 3) : absl::string_view::npos;
+  return std::any_of(hosts.begin(), hosts.end(), has_at) ||
+         std::any_of(ports.begin(), ports.end(), is_no_number) ||
+         (path != absl::string_view::npos && has_at(before_parameters.substr(path)));
+}
+
 }  // namespace
 
 std::string SentenceOf(absl::string_view libpq_message) {
@@ -85,7 +103,8 @@ std::string SentenceOf(absl::string_view libpq_message) {
 absl::StatusOr<std::shared_ptr<Target>> Target::Parse(const std::string& url) {
   const absl::Status refused = absl::InvalidArgumentError(
       "option postgres-url: it is not a connection string as PostgreSQL's libpq takes it, such as "
-      "postgresql://tcsync@db1,db2/tcsync?target_session_attrs=read-write");
+      "postgresql://tcsync@db1,db2/tcsync?target_session_attrs=read-write; in a URI, the characters "
+      "@ / : ? # % of a password are written as %40 %2F %3A %3F %23 %25");
   char* problem = nullptr;
   const Conninfo given(PQconninfoParse(url.c_str(), &problem), PQconninfoFree);
   PQfreemem(problem);
@@ -128,6 +147,7 @@ absl::StatusOr<std::shared_ptr<Target>> Target::Parse(const std::string& url) {
     hosts = split(value_of("host"));
     addresses = split(value_of("hostaddr"));
     ports = split(value_of("port"));
+    if (HasPasswordAstray(url, hosts, ports)) return refused;
   }
   if (!has_session_attributes) {
     common.names.emplace_back("target_session_attrs");
