@@ -158,8 +158,10 @@ PostgresUpload::~PostgresUpload() {
   core_.pool.Continue([core = core_, state = state_, deadline = core_.sessions.NewDeadline()](
                           const absl::Status& admission) {
     if (!admission.ok()) return;  // as after a crash: RemoveAbandonedUploads
-    static_cast<void>(core.usage.Run({Statement(kDiscard).Add(state->client_id).Add(state->upload_id)},
-                                     OfUpload(-static_cast<int64_t>(state->bytes)), deadline));
+    const Statement statement = Statement(kDiscard).Add(state->client_id).Add(state->upload_id);
+    const UsageChange change = OfUpload(-static_cast<int64_t>(state->bytes));
+    static_cast<void>(RunUntil(
+        deadline, [&](int) { return core.usage.Run({statement}, change, deadline); }));
   });
 }
 

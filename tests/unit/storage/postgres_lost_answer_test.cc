@@ -387,7 +387,7 @@ INSTANTIATE_TEST_SUITE_P(Writes, PostgresLostAnswerTest, testing::ValuesIn(kWrit
 // Positions are some statements or fields apart, or each byte's with TCSYNC_TEST_EVERY_BYTE.
 uint64_t Step(Direction direction) {
   if (std::getenv("TCSYNC_TEST_EVERY_BYTE") != nullptr) return 1;
-  return direction == Direction::kRequest ? 811 : 67;
+  return direction == Direction::kRequest ? 1'613 : 131;
 }
 
 TEST_P(PostgresLostAnswerTest, IsFoundAfterTheConnectionWasCut) {
@@ -445,6 +445,26 @@ TEST_P(PostgresLostAnswerTest, IsKnownOrUnknownWhenTheServerIsGone) {
     }
   }
   ExpectSound();
+}
+
+// Otherwise it would be one of the client's few uploads for an hour.
+TEST(PostgresDiscardTest, IsRepeatedAfterTheConnectionWasCut) {
+  if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
+  auto database = PostgresDatabase::Make();
+  ASSERT_TRUE(database.ok()) << database.status();
+  PostgresProxy proxy((*database)->url());
+  const std::unique_ptr<Storage> storage = OpenPostgres(proxy.url());
+  ASSERT_NE(storage, nullptr);
+  TestSession session((*database)->url());
+  for (const Direction direction : {Direction::kRequest, Direction::kAnswer}) {
+    std::unique_ptr<Upload> upload =
+        MustBeginUpload(*storage, UploadRequestFor(Uuid::Random(), kNil));
+    ASSERT_TRUE(TryAdd(*upload, "piece").ok());
+    proxy.CutAfter(direction, 1);
+    upload.reset();
+    session.RunUntil("SELECT count(*) FROM tcsync.uploads", "0");
+    session.RunUntil("SELECT count(*) FROM tcsync.pieces", "0");
+  }
 }
 
 }  // namespace
