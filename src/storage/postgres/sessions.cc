@@ -91,7 +91,12 @@ absl::StatusOr<std::vector<Rows>> Sessions::Run(absl::Span<const Statement> stat
   if (Clock::now() >= deadline) return absl::UnavailableError("PostgreSQL is too busy");
   absl::StatusOr<std::unique_ptr<Connection>> connection = Take(deadline);
   if (!connection.ok()) return connection.status();
+  const bool prepares = target_->prepares();
   absl::StatusOr<std::vector<Rows>> rows = (*connection)->Run(statements, deadline);
+  // The first statement that a pooler has lost costs no caller an attempt: some make only one.
+  if (absl::IsAborted(rows.status()) && prepares && !target_->prepares()) {
+    rows = (*connection)->Run(statements, deadline);
+  }
   if (!(*connection)->is_usable()) {
     // The others of that server are most likely lost as well; each would cost another attempt.
     const std::lock_guard lock(mutex_);
