@@ -35,10 +35,11 @@ class PostgresRowsTest : public testing::Test {
 
   // Until as many of the storage's statements wait for a lock.
   void AwaitWaiting(int count) {
-    TestSession(database_->url()).RunUntil(R"(
+    TestSession(database_->url())
+        .RunUntil(R"(
         SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
           AND application_name = 'tcsync' AND wait_event_type = 'Lock')",
-                                           absl::StrCat(count));
+                  absl::StrCat(count));
   }
 
   std::unique_ptr<PostgresDatabase> database_;
@@ -67,7 +68,8 @@ const Damage kDamages[] = {
     {"ShortSegment", "UPDATE tcsync.versions SET segment = substr(segment, 2) WHERE number = 4",
      "version 4 has"},
     {"MissingMiddle", "DELETE FROM tcsync.versions WHERE number = 3", "version 3 is missing", true},
-    {"MissingLatest", "DELETE FROM tcsync.versions WHERE number = 6", "versions 6 to 6 are missing"},
+    {"MissingLatest", "DELETE FROM tcsync.versions WHERE number = 6",
+     "versions 6 to 6 are missing"},
     {"MissingAllButNewer",
      "DELETE FROM tcsync.versions WHERE number < 6; UPDATE tcsync.clients SET latest_number = 5",
      "versions 1 to 5 are missing", true},
@@ -95,8 +97,8 @@ INSTANTIATE_TEST_SUITE_P(Damages, PostgresDamageTest, testing::ValuesIn(kDamages
 TEST_P(PostgresDamageTest, IsNamedAndNotServed) {
   const Uuid client = Uuid::Random();
   std::vector<Uuid> version_ids = AppendChain(*storage_, client, kNil, 2);
-  const absl::StatusOr<AppendOutcome> uploaded = TryAppend(
-      *storage_, UploadedAppendFor(*storage_, client, version_ids[1], Noise(2500), 1000));
+  const absl::StatusOr<AppendOutcome> uploaded =
+      TryAppend(*storage_, UploadedAppendFor(*storage_, client, version_ids[1], Noise(2500), 1000));
   ASSERT_TRUE(uploaded.ok()) << uploaded.status();
   version_ids.push_back(std::get<Appended>(*uploaded).version_id);
   const std::vector<Uuid> rest = AppendChain(*storage_, client, version_ids[2], 3);
@@ -129,8 +131,8 @@ TEST_P(PostgresDamageTest, IsNamedAndNotServed) {
   }
   EXPECT_EQ(read.ok(), !GetParam().child_fails) << read;
   const absl::StatusOr<std::optional<Snapshot>> snapshot = TryGetSnapshot(*storage_, client);
-  EXPECT_EQ(snapshot.status().code(), GetParam().snapshot_fails ? absl::StatusCode::kDataLoss
-                                                                 : absl::StatusCode::kOk);
+  EXPECT_EQ(snapshot.status().code(),
+            GetParam().snapshot_fails ? absl::StatusCode::kDataLoss : absl::StatusCode::kOk);
   const absl::StatusOr<ChildOutcome> fourth = TryGetChild(*storage_, client, version_ids[2]);
   if (GetParam().name == absl::string_view("ShortSegment")) {
     EXPECT_TRUE(absl::IsDataLoss(fourth.status())) << fourth.status();
@@ -155,8 +157,8 @@ TEST_F(PostgresRowsTest, DamageOfOneClientFailsNoOthersAppend) {
   }
   // A version is there that the record does not know of.
   session_->Run(absl::StrCat("UPDATE tcsync.clients SET latest_number = 1, latest_version_id = '",
-                             version_ids[0].ToString(), "' WHERE client_id = '",
-                             damaged.ToString(), "'"));
+                             version_ids[0].ToString(), "' WHERE client_id = '", damaged.ToString(),
+                             "'"));
   // Both writers wait, so that the next appends come into one batch.
   session_->Run(absl::StrCat("BEGIN; SELECT 1 FROM tcsync.clients WHERE client_id IN ('",
                              blocking[0].ToString(), "', '", blocking[1].ToString(),
@@ -186,9 +188,9 @@ TEST_F(PostgresRowsTest, LoserOfARaceForTheLastUseOfAnInviteGetsAConflict) {
   AppendRequest request = AppendRequestFor(client, kNil);
   request.invite = DigestOf('i');
   // Both have read that there is no client before one of them creates it.
-  session_->Run(absl::StrCat(
-      "BEGIN; INSERT INTO tcsync.clients SELECT '", client.ToString(),
-      "', 1, 0, 1, 0, gen_random_uuid(), 0, 0, false, NULL, 0, 0, 0, NULL, 0"));
+  session_->Run(
+      absl::StrCat("BEGIN; INSERT INTO tcsync.clients SELECT '", client.ToString(),
+                   "', 1, 0, 1, 0, gen_random_uuid(), 0, 0, false, NULL, 0, 0, 0, NULL, 0"));
   Waiter<absl::StatusOr<AppendOutcome>> first;
   Waiter<absl::StatusOr<AppendOutcome>> second;
   storage_->Append(request, first.Callback());

@@ -184,8 +184,8 @@ void PostgresProxy::Pump(const std::shared_ptr<Pair>& pair, Direction direction)
       changed_.wait(lock, [this] { return !frozen_ || ending_; });
       if (ending_) break;
       if (cut_ && cut_->direction == direction) {
-        const bool is_over = direction == Direction::kRequest ? size >= cut_->bytes_left
-                                                              : size > cut_->bytes_left;
+        const bool is_over =
+            direction == Direction::kRequest ? size >= cut_->bytes_left : size > cut_->bytes_left;
         if (is_over) {
           size = cut_->bytes_left;
           is_open = false;
@@ -207,8 +207,9 @@ std::unique_ptr<OwnCluster> OwnCluster::Start() {
   std::unique_ptr<OwnCluster> cluster(new OwnCluster);
   const std::string directory = cluster->directory_.path() + "/cluster";
   // It ends with this process, which is the parent of the program that starts it.
-  const std::string command = absl::StrCat("exec python3 -B ", TCSYNC_SOURCE_DIR,
-                                           "/tests/postgres/cluster.py start --durable ", directory);
+  const std::string command =
+      absl::StrCat("exec python3 -B ", TCSYNC_SOURCE_DIR,
+                   "/tests/postgres/cluster.py start --durable ", directory);
   if (const int code = std::system(command.c_str()); code != 0) {
     ADD_FAILURE() << command << " has ended with " << code;
     return nullptr;

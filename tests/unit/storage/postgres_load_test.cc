@@ -63,11 +63,11 @@ std::string NameOf(const testing::TestParamInfo<const char*>& info) {
   return kNames[info.index];
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Settings, PostgresLoadTest,
-    testing::Values("work_mem = '4MB'", "default_transaction_isolation = 'repeatable read'",
-                    "default_transaction_isolation = 'serializable'"),
-    NameOf);
+INSTANTIATE_TEST_SUITE_P(Settings, PostgresLoadTest,
+                         testing::Values("work_mem = '4MB'",
+                                         "default_transaction_isolation = 'repeatable read'",
+                                         "default_transaction_isolation = 'serializable'"),
+                         NameOf);
 
 // An acknowledged append.
 struct Link {
@@ -169,8 +169,7 @@ TEST_P(PostgresLoadTest, NothingFailsWhereEverythingLocksTheSameRows) {
         const Uuid client = clients[random >> 30];
         const auto found = administration.FindClient(client);
         ExpectKnown(found.status());
-        const Uuid latest =
-            found.ok() && found->has_value() ? (*found)->latest_version_id : kNil;
+        const Uuid latest = found.ok() && found->has_value() ? (*found)->latest_version_id : kNil;
         switch (random >> 16 & 7) {
           case 0:
             ExpectKnown(administration.DeleteClient(client).status());

@@ -1,5 +1,5 @@
-// The connection is cut somewhere in a write's requests or answers. If these fail, a replica is told
-// of a version that is not there, or loses or doubles one that is.
+// The connection is cut somewhere in a write's requests or answers. If these fail, a replica is
+// told of a version that is not there, or loses or doubles one that is.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -63,7 +63,9 @@ bool HasGrown(Storage& storage, const Uuid& client, size_t before, const std::st
     return false;
   }
   EXPECT_EQ(chain.back().segment, segment);
-  if (!reported.IsNil()) { EXPECT_EQ(chain.back().version_id, reported); }
+  if (!reported.IsNil()) {
+    EXPECT_EQ(chain.back().version_id, reported);
+  }
   return true;
 }
 
@@ -130,7 +132,9 @@ Attempt PrepareInvited(Storage& storage) {
           [=](Storage& direct) {
             const bool has_grown = HasGrown(direct, client, 0, "cut", *reported);
             for (const Invite& invite : Access(direct).invites) {
-              if (invite.digest == digest) { EXPECT_EQ(invite.uses, has_grown ? 1u : 0u); }
+              if (invite.digest == digest) {
+                EXPECT_EQ(invite.uses, has_grown ? 1u : 0u);
+              }
             }
             return has_grown;
           }};
@@ -149,7 +153,9 @@ Attempt PrepareDiverged(Storage& storage) {
             const std::vector<Version> now = ReadChain(direct, chain.client, parent);
             EXPECT_EQ(Find(direct, chain.client).version_count(), now.empty() ? 2u : 1u);
             EXPECT_EQ(ReadChain(direct, chain.client, kNil).size(), now.empty() ? 2u : 0u);
-            if (!reported->IsNil()) { EXPECT_EQ(VersionIdsOf(now), std::vector<Uuid>{*reported}); }
+            if (!reported->IsNil()) {
+              EXPECT_EQ(VersionIdsOf(now), std::vector<Uuid>{*reported});
+            }
             return !now.empty();
           }};
 }
@@ -157,17 +163,15 @@ Attempt PrepareDiverged(Storage& storage) {
 Attempt PrepareUploadedAppend(Storage& storage) {
   const Chain chain = MakeChain(storage, 1);
   auto reported = std::make_shared<Uuid>();
-  return {[=](Storage& through) {
-            AppendRequest request = AppendRequestFor(chain.client, chain.version_ids[0], "");
-            const absl::Status uploaded =
-                Upload2(through, UploadRequestFor(chain.client, chain.version_ids[0]),
-                        request.upload);
-            if (!uploaded.ok()) return uploaded;
-            return CheckAppended(TryAppend(through, std::move(request)), *reported);
-          },
-          [=](Storage& direct) {
-            return HasGrown(direct, chain.client, 1, LargeBytes(), *reported);
-          }};
+  return {
+      [=](Storage& through) {
+        AppendRequest request = AppendRequestFor(chain.client, chain.version_ids[0], "");
+        const absl::Status uploaded =
+            Upload2(through, UploadRequestFor(chain.client, chain.version_ids[0]), request.upload);
+        if (!uploaded.ok()) return uploaded;
+        return CheckAppended(TryAppend(through, std::move(request)), *reported);
+      },
+      [=](Storage& direct) { return HasGrown(direct, chain.client, 1, LargeBytes(), *reported); }};
 }
 
 bool HasSnapshot(Storage& storage, const Chain& chain, const std::string& bytes) {
@@ -182,7 +186,9 @@ Attempt PrepareSnapshot(Storage& storage) {
   return {[=](Storage& through) {
             const auto outcome = TryStoreSnapshot(
                 through, StoreSnapshotRequestFor(chain.client, chain.version_ids[1], "cut"));
-            if (outcome.ok()) { EXPECT_EQ(*outcome, StoreSnapshotOutcome::kStored); }
+            if (outcome.ok()) {
+              EXPECT_EQ(*outcome, StoreSnapshotOutcome::kStored);
+            }
             return outcome.status();
           },
           [=](Storage& direct) { return HasSnapshot(direct, chain, "cut"); }};
@@ -193,12 +199,14 @@ Attempt PrepareUploadedSnapshot(Storage& storage) {
   return {[=](Storage& through) {
             StoreSnapshotRequest request =
                 StoreSnapshotRequestFor(chain.client, chain.version_ids[1], "");
-            const absl::Status uploaded = Upload2(
-                through, SnapshotUploadRequestFor(chain.client, chain.version_ids[1]),
-                request.upload);
+            const absl::Status uploaded =
+                Upload2(through, SnapshotUploadRequestFor(chain.client, chain.version_ids[1]),
+                        request.upload);
             if (!uploaded.ok()) return uploaded;
             const auto outcome = TryStoreSnapshot(through, std::move(request));
-            if (outcome.ok()) { EXPECT_EQ(*outcome, StoreSnapshotOutcome::kStored); }
+            if (outcome.ok()) {
+              EXPECT_EQ(*outcome, StoreSnapshotOutcome::kStored);
+            }
             return outcome.status();
           },
           [=](Storage& direct) { return HasSnapshot(direct, chain, LargeBytes()); }};
@@ -209,9 +217,10 @@ Attempt PrepareImport(Storage&, bool is_upload) {
   const std::vector<StoredVersion> versions = ForeignChain(kNil, 3);
   const std::vector<Uuid> version_ids = VersionIdsOf(versions);
   return {[=](Storage& through) {
-            ImportRequest request{.client_id = client, .versions = versions,
-                                  .snapshot = ImportRequest::ImportedSnapshot{
-                                      .snapshot = {version_ids[2], "cut"}}};
+            ImportRequest request{
+                .client_id = client,
+                .versions = versions,
+                .snapshot = ImportRequest::ImportedSnapshot{.snapshot = {version_ids[2], "cut"}}};
             if (is_upload) {
               request.versions[1].version.segment.clear();
               request.snapshot->snapshot.bytes.clear();
@@ -235,10 +244,14 @@ Attempt PrepareImport(Storage&, bool is_upload) {
             const std::vector<Version> chain = ReadChain(direct, client, kNil);
             if (chain.empty()) return false;
             EXPECT_EQ(VersionIdsOf(chain), version_ids);
-            if (is_upload) { EXPECT_EQ(chain[1].segment, LargeBytes()); }
+            if (is_upload) {
+              EXPECT_EQ(chain[1].segment, LargeBytes());
+            }
             const auto snapshot = SnapshotOf(direct, client);
             EXPECT_TRUE(snapshot.has_value());
-            if (snapshot) { EXPECT_EQ(snapshot->bytes, is_upload ? LargeBytes() : "cut"); }
+            if (snapshot) {
+              EXPECT_EQ(snapshot->bytes, is_upload ? LargeBytes() : "cut");
+            }
             return true;
           }};
 }
@@ -247,7 +260,9 @@ Attempt PrepareDeletion(Storage& storage, bool exists) {
   const Chain chain = exists ? MakeChain(storage, 2) : Chain();
   return {[=](Storage& through) {
             const auto deleted = through.administration().DeleteClient(chain.client);
-            if (deleted.ok()) { EXPECT_EQ(*deleted, exists); }
+            if (deleted.ok()) {
+              EXPECT_EQ(*deleted, exists);
+            }
             return deleted.status();
           },
           [=](Storage& direct) { return ReadChain(direct, chain.client, kNil).empty(); }};
@@ -258,10 +273,11 @@ Attempt PrepareRewind(Storage& storage) {
   StoreSnapshot(storage, chain.client, chain.version_ids[2], "gone");
   const uint64_t bytes = Find(storage, chain.client).history_bytes / 3 * 2 + 4;
   return {[=](Storage& through) {
-            const auto rewound = through.administration().Rewind(
-                {.client_id = chain.client, .version_id = chain.version_ids[0],
-                 .latest_version_id = chain.version_ids[2],
-                 .snapshot_version_id = chain.version_ids[2]});
+            const auto rewound =
+                through.administration().Rewind({.client_id = chain.client,
+                                                 .version_id = chain.version_ids[0],
+                                                 .latest_version_id = chain.version_ids[2],
+                                                 .snapshot_version_id = chain.version_ids[2]});
             if (!rewound.ok()) return rewound.status();
             EXPECT_EQ(rewound->versions_removed, 2u);
             EXPECT_EQ(rewound->bytes_removed, bytes);
@@ -282,7 +298,9 @@ Attempt PrepareRemoval(Storage& storage) {
   const uint64_t bytes = Find(storage, chain.client).history_bytes / 4 * 3;
   return {[=](Storage& through) {
             const auto removed = through.administration().RemoveVersions(chain.client, 4);
-            if (removed.ok()) { EXPECT_EQ(*removed, bytes); }
+            if (removed.ok()) {
+              EXPECT_EQ(*removed, bytes);
+            }
             return removed.status();
           },
           [=](Storage& direct) {
@@ -296,7 +314,9 @@ Attempt PrepareAcceptance(Storage& storage) {
   const Chain chain = MakeChain(storage, 1);
   return {[=](Storage& through) {
             const auto exists = through.administration().AcceptDiverged(chain.client, true);
-            if (exists.ok()) { EXPECT_TRUE(*exists); }
+            if (exists.ok()) {
+              EXPECT_TRUE(*exists);
+            }
             return exists.status();
           },
           [=](Storage& direct) { return Find(direct, chain.client).accepts_diverged; }};
@@ -318,15 +338,13 @@ Attempt PrepareBan(Storage&) {
 Attempt PrepareTokenRemoval(Storage& storage) {
   const Uuid client = Uuid::Random();
   Change(storage, ClientToken{.client_id = client, .digest = DigestOf('t')});
-  return {[=](Storage& through) {
-            return through.administration().ChangeAccess(RemoveToken{client});
-          },
-          [=](Storage& direct) {
-            const std::vector<ClientToken> tokens = Access(direct).tokens;
-            return std::none_of(tokens.begin(), tokens.end(), [&](const ClientToken& token) {
-              return token.client_id == client;
-            });
-          }};
+  return {
+      [=](Storage& through) { return through.administration().ChangeAccess(RemoveToken{client}); },
+      [=](Storage& direct) {
+        const std::vector<ClientToken> tokens = Access(direct).tokens;
+        return std::none_of(tokens.begin(), tokens.end(),
+                            [&](const ClientToken& token) { return token.client_id == client; });
+      }};
 }
 
 const Write kWrites[] = {
@@ -370,8 +388,7 @@ class PostgresLostAnswerTest : public testing::TestWithParam<Write> {
     ExpectTotalsAgree(session);
     const auto stats = direct_->administration().ReadStats();
     ASSERT_TRUE(stats.ok()) << stats.status();
-    EXPECT_EQ(absl::StrCat(stats->clients),
-              session.Run("SELECT count(*) FROM tcsync.clients"));
+    EXPECT_EQ(absl::StrCat(stats->clients), session.Run("SELECT count(*) FROM tcsync.clients"));
   }
 
   std::unique_ptr<PostgresDatabase> database_;
@@ -380,9 +397,7 @@ class PostgresLostAnswerTest : public testing::TestWithParam<Write> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Writes, PostgresLostAnswerTest, testing::ValuesIn(kWrites),
-                         [](const testing::TestParamInfo<Write>& info) {
-                           return info.param.name;
-                         });
+                         [](const testing::TestParamInfo<Write>& info) { return info.param.name; });
 
 // Positions are some statements or fields apart, or each byte's with TCSYNC_TEST_EVERY_BYTE.
 uint64_t Step(Direction direction) {
@@ -396,8 +411,8 @@ TEST_P(PostgresLostAnswerTest, IsFoundAfterTheConnectionWasCut) {
   for (const Direction direction : {Direction::kRequest, Direction::kAnswer}) {
     // Until a cut comes after the end of the write.
     for (uint64_t bytes = direction == Direction::kRequest ? 1 : 0;; bytes += Step(direction)) {
-      SCOPED_TRACE(absl::StrCat(direction == Direction::kRequest ? "request" : "answer", " cut after ",
-                                bytes, " bytes"));
+      SCOPED_TRACE(absl::StrCat(direction == Direction::kRequest ? "request" : "answer",
+                                " cut after ", bytes, " bytes"));
       const Attempt attempt = GetParam().prepare(*direct_);
       proxy_->CutAfter(direction, bytes);
       const absl::Status status = attempt.write(*through);
@@ -417,10 +432,9 @@ TEST_P(PostgresLostAnswerTest, IsKnownOrUnknownWhenTheServerIsGone) {
   for (const Direction direction : {Direction::kRequest, Direction::kAnswer}) {
     for (uint64_t bytes = direction == Direction::kRequest ? 1 : 0;;
          bytes = 3 * bytes + Step(direction)) {
-      SCOPED_TRACE(absl::StrCat(direction == Direction::kRequest ? "request" : "answer", " cut after ",
-                                bytes, " bytes"));
-      std::unique_ptr<Storage> through =
-          OpenPostgres(proxy_->url(), std::chrono::milliseconds(50));
+      SCOPED_TRACE(absl::StrCat(direction == Direction::kRequest ? "request" : "answer",
+                                " cut after ", bytes, " bytes"));
+      std::unique_ptr<Storage> through = OpenPostgres(proxy_->url(), std::chrono::milliseconds(50));
       ASSERT_NE(through, nullptr);
       const Attempt attempt = GetParam().prepare(*direct_);
       proxy_->CutAfter(direction, bytes, /*refuse_then=*/true);
@@ -428,10 +442,11 @@ TEST_P(PostgresLostAnswerTest, IsKnownOrUnknownWhenTheServerIsGone) {
       const bool was_cut = proxy_->EndCut();
       through.reset();
       // A transaction that has lost its client may still be running.
-      TestSession(database_->url()).RunUntil(R"(
+      TestSession(database_->url())
+          .RunUntil(R"(
           SELECT count(*) FROM pg_stat_activity
           WHERE datname = current_database() AND application_name = 'tcsync' AND state = 'active')",
-                                             "0");
+                    "0");
       const bool was_made = attempt.was_made(*direct_);
       if (status.ok()) {
         EXPECT_TRUE(was_made);

@@ -1,5 +1,6 @@
-// A server that is gone, hangs, takes no writes, or cannot reach its standby. If these fail, requests
-// hang or pile up, a server does not recover by itself, or a failover loses an acknowledged version.
+// A server that is gone, hangs, takes no writes, or cannot reach its standby. If these fail,
+// requests hang or pile up, a server does not recover by itself, or a failover loses an
+// acknowledged version.
 #include <signal.h>
 
 #include <chrono>
@@ -78,8 +79,7 @@ class PostgresOutageTest : public testing::TestWithParam<Outage> {
     ASSERT_NE(storage_, nullptr);
     versions_ = AppendChain(*storage_, client_, kNil, 2);
     large_ = MustAppend(*storage_, large_client_, kNil).version_id;
-    AppendRequest request =
-        UploadedAppendFor(*storage_, large_client_, large_, Noise(4000), 1000);
+    AppendRequest request = UploadedAppendFor(*storage_, large_client_, large_, Noise(4000), 1000);
     ASSERT_TRUE(TryAppend(*storage_, std::move(request)).ok());
   }
 
@@ -239,7 +239,8 @@ struct LostStandby {
 };
 constexpr LostStandby kLostStandbys[] = {
     {"terminated",
-     "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"},
+     "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity WHERE wait_event = "
+     "'SyncRep'"},
     {"cancelled",
      "SELECT count(pg_cancel_backend(pid)) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"},
 };
@@ -295,7 +296,8 @@ TEST_F(PostgresServerTest, AcknowledgesNothingThatItsStandbyMayLack) {
   // Commits begin to wait some time after the setting has changed.
   std::thread committing([&] {
     const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
-        PQconnectdb((cluster_->url() + " options='-c client_min_messages=error'").c_str()), &PQfinish);
+        PQconnectdb((cluster_->url() + " options='-c client_min_messages=error'").c_str()),
+        &PQfinish);
     while (PQstatus(connection.get()) == CONNECTION_OK) {
       PQclear(PQexec(connection.get(), "UPDATE tcsync.usage SET clients = clients"));
     }

@@ -27,8 +27,8 @@ namespace {
 
 constexpr char kProgram[] = "/usr/sbin/pgbouncer";
 
-// PgBouncer in transaction mode. It refuses to run as root, as PostgreSQL does, and then runs as the
-// user of the cluster's socket.
+// PgBouncer in transaction mode. It refuses to run as root, as PostgreSQL does, and then runs as
+// the user of the cluster's socket.
 class Pooler {
  public:
   explicit Pooler(const std::string& url) {
@@ -37,15 +37,16 @@ class Pooler {
     EXPECT_EQ(chown(directory_.path().c_str(), socket.st_uid, socket.st_gid), 0);
     std::ofstream(directory_.path() + "/ini")
         << "[databases]\n* = host=" << PartOf(url, "host") << " port=" << PartOf(url, "port")
-        << " user=" << PartOf(url, "user") << "\n[pgbouncer]\nunix_socket_dir = "
-        << directory_.path() << "\nlisten_addr =\nlisten_port = 6432\nauth_type = any\n"
+        << " user=" << PartOf(url, "user")
+        << "\n[pgbouncer]\nunix_socket_dir = " << directory_.path()
+        << "\nlisten_addr =\nlisten_port = 6432\nauth_type = any\n"
         << "pool_mode = transaction\ndefault_pool_size = 3\nlogfile = " << directory_.path()
         << "/log\npidfile = " << directory_.path() << "/pid\n";
-    command_ = absl::StrCat(
-        geteuid() == 0 ? absl::StrCat("setpriv --clear-groups --reuid ", socket.st_uid,
-                                      " --regid ", socket.st_gid, " ")
-                       : "",
-        kProgram, " -q -d ", directory_.path(), "/ini");
+    command_ =
+        absl::StrCat(geteuid() == 0 ? absl::StrCat("setpriv --clear-groups --reuid ", socket.st_uid,
+                                                   " --regid ", socket.st_gid, " ")
+                                    : "",
+                     kProgram, " -q -d ", directory_.path(), "/ini");
     url_ = absl::StrCat("host=", directory_.path(), " port=6432 user=", PartOf(url, "user"),
                         " dbname=", PartOf(url, "dbname"));
   }

@@ -47,14 +47,13 @@ const BrokenUrl kBrokenUrls[] = {
     {"OpenQuote", "host=127.0.0.1 port=1 password='secret hidden", "postgres-url"},
     {"WrongKeyword", "host=127.0.0.1 port=1 passwort=secret", "postgres-url"},
     {"PasswordAsParameter", "postgresql://127.0.0.1:1/db?user=u&password=secret", "refused"},
-    {"UnknownSessionAttributes",
-     "postgresql://u:secret@127.0.0.1:1/db?target_session_attrs=master", "target_session_attrs"},
+    {"UnknownSessionAttributes", "postgresql://u:secret@127.0.0.1:1/db?target_session_attrs=master",
+     "target_session_attrs"},
     {"WrongDatabase", "host=SOCKETS user=postgres password=secret dbname=none",
      "database \"none\" does not exist"},
     {"WrongRole", "host=SOCKETS user=nobody-of-that-name password=secret dbname=postgres",
      "nobody-of-that-name"},
-    {"NoTables", "host=SOCKETS user=postgres password=secret dbname=template1",
-     "storage upgrade"},
+    {"NoTables", "host=SOCKETS user=postgres password=secret dbname=template1", "storage upgrade"},
 };
 
 class PostgresUrlTest : public testing::TestWithParam<BrokenUrl> {};
@@ -69,7 +68,8 @@ TEST_P(PostgresUrlTest, IsRefusedWithoutThePassword) {
   auto database = PostgresDatabase::Make();
   ASSERT_TRUE(database.ok()) << database.status();
   postgres_storage::PostgresStorageOptions options;
-  options.url = absl::StrReplaceAll(GetParam().url, {{"SOCKETS", PartOf((*database)->url(), "host")}});
+  options.url =
+      absl::StrReplaceAll(GetParam().url, {{"SOCKETS", PartOf((*database)->url(), "host")}});
   options.wait_max = std::chrono::milliseconds(500);
   std::vector<std::string> said;
   {
