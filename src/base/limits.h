@@ -275,6 +275,9 @@ inline constexpr size_t kAppendsPerBatchMax = 256;
 // while a request waits.
 inline constexpr int64_t kDatabaseConnectMs = 1'500;
 
+// The time after which a connection to PostgreSQL is given up on which sent bytes arrive no more.
+inline constexpr int64_t kDatabaseSilenceMs = 10'000;
+
 // The interval in which a PostgreSQL server is tried again that could not be used.
 inline constexpr int64_t kDatabaseRetryMs = 250;
 

@@ -23,8 +23,7 @@ absl::Status OthersChanges::EndPolls() {
   if (long_polls_.count() == 0) return absl::OkStatus();
   const std::vector<Uuid> clients = long_polls_.clients();
   for (size_t begin = 0; begin < clients.size(); begin += base::kLatestVersionsPerQuery) {
-    const auto page =
-        absl::MakeConstSpan(clients).subspan(begin, base::kLatestVersionsPerQuery);
+    const auto page = absl::MakeConstSpan(clients).subspan(begin, base::kLatestVersionsPerQuery);
     const absl::StatusOr<std::vector<std::pair<Uuid, Uuid>>> latest = others_.LatestVersions(page);
     if (!latest.ok()) return latest.status();
     for (const auto& [client_id, version_id] : *latest) {
@@ -38,9 +37,9 @@ void OthersChanges::Apply() {
   absl::Status status = ApplyAccess();
   status.Update(EndPolls());
   if (!status.ok() && !std::exchange(has_failed_, true)) {
-    logger_.Log(LogLevel::kWarning,
-                "changes of other servers, such as bans, are not noticed at present: ",
-                status.message());
+    logger_.Log(
+        LogLevel::kWarning,
+        "changes of other servers, such as bans, are not noticed at present: ", status.message());
   }
   if (status.ok() && std::exchange(has_failed_, false)) {
     logger_.Log(LogLevel::kInfo, "changes of other servers are noticed again");

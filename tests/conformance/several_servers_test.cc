@@ -1,5 +1,6 @@
-// Several servers over one PostgreSQL database, over real sockets. If these fail, one of them serves
-// what another one has refused, or a computer's sync depends on the server that it happens to reach.
+// Several servers over one PostgreSQL database, over real sockets. If these fail, one of them
+// serves what another one has refused, or a computer's sync depends on the server that it happens
+// to reach.
 #include <memory>
 #include <optional>
 #include <set>
@@ -74,8 +75,8 @@ TEST_F(SeveralServersTest, AVersionIsAtTheOthersAtOnce) {
   EXPECT_EQ(at_second.Pull(kNil), chain);
 }
 
-// If this fails, two computers that sync at once at two servers both succeed, and the changes of one
-// are lost.
+// If this fails, two computers that sync at once at two servers both succeed, and the changes of
+// one are lost.
 TEST_F(SeveralServersTest, OneOfManyWinsEachVersion) {
   constexpr int kReplicas = 8;
   constexpr int kVersions = 15;  // of each replica
@@ -183,8 +184,7 @@ TEST_F(SeveralServersTest, LiveBytesAreThoseOfAll) {
   const auto stats = storage().administration().ReadStats();
   ASSERT_TRUE(stats.ok()) << stats.status();
   EXPECT_EQ(stats->clients, 2u);
-  EXPECT_EQ(stats->live_bytes,
-            30'000 + 2 * (base::kVersionRecordBytes + base::kClientRecordBytes));
+  EXPECT_EQ(stats->live_bytes, 30'000 + 2 * (base::kVersionRecordBytes + base::kClientRecordBytes));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// A build without PostgreSQL. If this fails, storage=postgres is taken for another storage there, and
-// a server begins with an empty one.
+// A build without PostgreSQL. If this fails, storage=postgres is taken for another storage there,
+// and a server begins with an empty one.
 #include "engine/open_storage.h"
 #include "gtest/gtest.h"
 

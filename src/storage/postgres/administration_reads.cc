@@ -16,15 +16,13 @@ constexpr int64_t kSecondsOfDay = 86'400;
 constexpr int64_t kVersionsPerPage = 1000;
 
 // A client in the columns that SummaryAt reads, and its replicas ahead as two arrays.
-#define TCSYNC_POSTGRES_SUMMARY                                                             \
-  "SELECT c.client_id, " TCSYNC_POSTGRES_RECORD_COLUMNS                                     \
-  ", (SELECT max(day) FROM tcsync.positions AS p WHERE p.client_id = c.client_id) "         \
+#define TCSYNC_POSTGRES_SUMMARY                                                     \
+  "SELECT c.client_id, " TCSYNC_POSTGRES_RECORD_COLUMNS                             \
+  ", (SELECT max(day) FROM tcsync.positions AS p WHERE p.client_id = c.client_id) " \
   "FROM tcsync.clients AS c "
-constexpr Sql kListClients{"list_clients",
-                           TCSYNC_POSTGRES_SUMMARY "ORDER BY c.client_id LIMIT $1"};
-constexpr Sql kListClientsAfter{
-    "list_clients_after",
-    TCSYNC_POSTGRES_SUMMARY "WHERE c.client_id > $2 ORDER BY c.client_id LIMIT $1"};
+constexpr Sql kListClients{"list_clients", TCSYNC_POSTGRES_SUMMARY "ORDER BY c.client_id LIMIT $1"};
+constexpr Sql kListClientsAfter{"list_clients_after", TCSYNC_POSTGRES_SUMMARY
+                                "WHERE c.client_id > $2 ORDER BY c.client_id LIMIT $1"};
 constexpr Sql kFindClient{"find_client", TCSYNC_POSTGRES_SUMMARY "WHERE c.client_id = $1"};
 constexpr Sql kReadAhead{"read_ahead", R"(
   SELECT client_id, version_id, last_seen FROM tcsync.replicas_ahead
@@ -120,18 +118,18 @@ class ChainCheck {
     Uuid parent;
     uint64_t bytes = 0;
     while (next <= client_.latest_number) {
-      const absl::StatusOr<Rows> rows = Read(
-          Statement(kCheckVersions).Add(client_id_).Add(next - 1).Add(kVersionsPerPage));
+      const absl::StatusOr<Rows> rows =
+          Read(Statement(kCheckVersions).Add(client_id_).Add(next - 1).Add(kVersionsPerPage));
       if (!rows.ok()) return rows.status();
       if (rows->empty() || rows->CountAt(0, 0) > client_.latest_number) break;
       for (int row = 0; row < rows->size() && next <= client_.latest_number; ++row) {
         const uint64_t number = rows->CountAt(row, 0);
         if (number > client_.latest_number) break;
         if (number != next) {
-          AddProblem(absl::StrCat("version ", next,
-                                  number == next + 1 ? std::string(" is")
-                                                     : absl::StrCat(" to ", number - 1, " are"),
-                                  " missing"));
+          AddProblem(absl::StrCat(
+              "version ", next,
+              number == next + 1 ? std::string(" is") : absl::StrCat(" to ", number - 1, " are"),
+              " missing"));
         } else if (number > client_.first_number && rows->UuidAt(row, 2) != parent) {
           AddProblem(
               absl::StrCat("the parent of version ", number, " is not the version before it"));
@@ -143,9 +141,9 @@ class ChainCheck {
         parent = rows->UuidAt(row, 1);
         const uint64_t counted = rows->CountAt(row, 4);
         bytes += counted;
-        if (absl::Status status = CheckBytes(absl::StrCat("version ", number), counted,
-                                             rows->CountAt(row, 6), rows->OptionalUuidAt(row, 8),
-                                             rows->CountAt(row, 5));
+        if (absl::Status status =
+                CheckBytes(absl::StrCat("version ", number), counted, rows->CountAt(row, 6),
+                           rows->OptionalUuidAt(row, 8), rows->CountAt(row, 5));
             !status.ok()) {
           return status;
         }
@@ -243,8 +241,8 @@ absl::StatusOr<std::vector<ClientSummary>> PostgresAdministration::ReadSummaries
     const Uuid client_id = ahead->UuidAt(row, 0);
     while (client != clients.end() && client->client_id != client_id) ++client;
     if (client == clients.end()) break;
-    client->replicas_ahead.push_back({.version_id = ahead->UuidAt(row, 1),
-                                      .last_seen_unix_seconds = ahead->IntegerAt(row, 2)});
+    client->replicas_ahead.push_back(
+        {.version_id = ahead->UuidAt(row, 1), .last_seen_unix_seconds = ahead->IntegerAt(row, 2)});
   }
   return clients;
 }

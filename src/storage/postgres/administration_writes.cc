@@ -68,7 +68,8 @@ absl::StatusOr<uint64_t> PostgresAdministration::RemoveVersions(const Uuid& clie
       // Their lengths are read first: the guard sees to it that they are the removed ones'.
       const uint64_t last =
           std::min(end - 1, before.first_number + base::kRemovedVersionsPerWrite - 1);
-      const auto bytes = BytesOfRange(core_.sessions, client_id, before.first_number, last, deadline);
+      const auto bytes =
+          BytesOfRange(core_.sessions, client_id, before.first_number, last, deadline);
       if (!bytes.ok()) return bytes.status();
       ClientRecord client = before;
       client.first_number = last + 1;
@@ -96,53 +97,54 @@ absl::StatusOr<Rewound> PostgresAdministration::Rewind(const RewindRequest& requ
   if (const absl::Status flushed = core_.notes.Flush(); !flushed.ok()) return flushed;
   const Deadline deadline = core_.sessions.NewDeadline();
   Rewound rewound;
-  const absl::Status status = RunWriteUntil(core_.sessions, deadline, [&](int unknown) -> absl::Status {
-    const absl::StatusOr<Place> place =
-        ReadPlace(core_.sessions, request.client_id, request.version_id, deadline);
-    if (!place.ok()) return place.status();
-    if (!place->client) return storage::NoClientToRewind();
-    const ClientRecord& before = *place->client;
-    const std::optional<Uuid> snapshot_version_id =
-        before.snapshot ? std::optional(before.snapshot->version_id) : std::nullopt;
-    // An earlier attempt did it, and `rewound` is its result.
-    if (unknown > 0 && before.latest_version_id == request.version_id &&
-        request.latest_version_id != request.version_id) {
-      return absl::OkStatus();
-    }
-    if (before.latest_version_id != request.latest_version_id ||
-        snapshot_version_id != request.snapshot_version_id) {
-      return storage::ClientChangedBeforeRewind(request);
-    }
-    const std::optional<uint64_t> number = place->NumberOf(request.version_id);
-    if (!number) return storage::NoVersionToRewindTo(request);
-    const auto bytes = BytesOfRange(core_.sessions, request.client_id, *number + 1,
-                                    before.latest_number, deadline);
-    if (!bytes.ok()) return bytes.status();
-    const auto appended = AppendedAt(core_.sessions, request.client_id, *number, deadline);
-    if (!appended.ok()) return appended.status();
-    ClientRecord client = before;
-    client.latest_number = *number;
-    client.latest_version_id = request.version_id;
-    client.latest_appended_unix_seconds = *appended;
-    client.history_bytes -= std::min(client.history_bytes, *bytes);
-    client.accepts_diverged = false;
-    rewound = {.versions_removed = before.latest_number - *number, .bytes_removed = *bytes};
-    std::vector<Statement> removals = {
-        RemoveVersionRange(request.client_id, *number + 1, before.latest_number),
-        LowerPositions(request.client_id, *number)};
-    if (before.snapshot && (request.remove_snapshot || before.snapshot->number > *number)) {
-      rewound.snapshot_removed = true;
-      rewound.bytes_removed += before.snapshot_bytes();
-      client.snapshot.reset();
-      ReplaceSnapshotBytes(request.client_id, before, std::nullopt, removals);
-    }
-    std::vector<Statement> statements = {ReplaceClient(request.client_id, client)};
-    statements.insert(statements.end(), removals.begin(), removals.end());
-    return core_.usage
-        .Run(std::move(statements),
-             {.live_bytes = Difference(client.live_bytes(), before.live_bytes())}, deadline)
-        .status();
-  });
+  const absl::Status status =
+      RunWriteUntil(core_.sessions, deadline, [&](int unknown) -> absl::Status {
+        const absl::StatusOr<Place> place =
+            ReadPlace(core_.sessions, request.client_id, request.version_id, deadline);
+        if (!place.ok()) return place.status();
+        if (!place->client) return storage::NoClientToRewind();
+        const ClientRecord& before = *place->client;
+        const std::optional<Uuid> snapshot_version_id =
+            before.snapshot ? std::optional(before.snapshot->version_id) : std::nullopt;
+        // An earlier attempt did it, and `rewound` is its result.
+        if (unknown > 0 && before.latest_version_id == request.version_id &&
+            request.latest_version_id != request.version_id) {
+          return absl::OkStatus();
+        }
+        if (before.latest_version_id != request.latest_version_id ||
+            snapshot_version_id != request.snapshot_version_id) {
+          return storage::ClientChangedBeforeRewind(request);
+        }
+        const std::optional<uint64_t> number = place->NumberOf(request.version_id);
+        if (!number) return storage::NoVersionToRewindTo(request);
+        const auto bytes = BytesOfRange(core_.sessions, request.client_id, *number + 1,
+                                        before.latest_number, deadline);
+        if (!bytes.ok()) return bytes.status();
+        const auto appended = AppendedAt(core_.sessions, request.client_id, *number, deadline);
+        if (!appended.ok()) return appended.status();
+        ClientRecord client = before;
+        client.latest_number = *number;
+        client.latest_version_id = request.version_id;
+        client.latest_appended_unix_seconds = *appended;
+        client.history_bytes -= std::min(client.history_bytes, *bytes);
+        client.accepts_diverged = false;
+        rewound = {.versions_removed = before.latest_number - *number, .bytes_removed = *bytes};
+        std::vector<Statement> removals = {
+            RemoveVersionRange(request.client_id, *number + 1, before.latest_number),
+            LowerPositions(request.client_id, *number)};
+        if (before.snapshot && (request.remove_snapshot || before.snapshot->number > *number)) {
+          rewound.snapshot_removed = true;
+          rewound.bytes_removed += before.snapshot_bytes();
+          client.snapshot.reset();
+          ReplaceSnapshotBytes(request.client_id, before, std::nullopt, removals);
+        }
+        std::vector<Statement> statements = {ReplaceClient(request.client_id, client)};
+        statements.insert(statements.end(), removals.begin(), removals.end());
+        return core_.usage
+            .Run(std::move(statements),
+                 {.live_bytes = Difference(client.live_bytes(), before.live_bytes())}, deadline)
+            .status();
+      });
   if (!status.ok()) return status;
   return rewound;
 }

@@ -18,7 +18,8 @@ constexpr size_t kNumberBytes = 6;  // of an ID with a number (base/numbered_uui
 
 // The clients' rows are locked in one order, so that batches of several servers cannot wait for
 // each other in a circle. A row that another transaction changed meanwhile is read anew after its
-// end: PostgreSQL does that for locked rows at READ COMMITTED, and compare-and-append depends on it.
+// end: PostgreSQL does that for locked rows at READ COMMITTED, and compare-and-append depends on
+// it.
 constexpr Sql kAppendBatch{"append_batch", R"(
   WITH request AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[],
@@ -48,7 +49,7 @@ constexpr Sql kAppendBatch{"append_batch", R"(
   ), used AS (
     UPDATE tcsync.usage SET live_bytes = live_bytes +
       (SELECT coalesce(sum(length(segment) + $10::bigint), 0) FROM accepted)::bigint
-    WHERE slot = $9
+    WHERE slot = $9 AND EXISTS (SELECT 1 FROM accepted)
   )
   SELECT c.client_id, )" TCSYNC_POSTGRES_RECORD_COLUMNS R"(, a.version_id
   FROM locked AS c LEFT JOIN accepted AS a USING (client_id))"};
@@ -285,9 +286,9 @@ void Appender::RunBatch(std::vector<PendingAppend> batch) {
       ++client.latest_number;
       append.done(Appended{.version_id = *version_id, .snapshot = client.Summary()});
     } else if (client.latest_version_id == request.expected_parent) {
-      append.done(OverLimit{.bytes = client.history_bytes + client.snapshot_bytes() +
-                                     request.segment.size(),
-                            .versions = client.version_count() + 1});
+      append.done(OverLimit{
+          .bytes = client.history_bytes + client.snapshot_bytes() + request.segment.size(),
+          .versions = client.version_count() + 1});
     } else if (client.accepts_diverged && !request.expected_parent.IsNil()) {
       append_alone_(std::move(append));
     } else {

@@ -13,9 +13,10 @@ namespace {
 
 constexpr Sql kReadRecord{"read_record", "SELECT " TCSYNC_POSTGRES_RECORD_COLUMNS
                                          " FROM tcsync.clients AS c WHERE c.client_id = $1"};
-constexpr Sql kReadPlace{"read_place", "SELECT " TCSYNC_POSTGRES_RECORD_COLUMNS
-                                       ", v.number, v.version_id FROM tcsync.clients AS c "
-                                       TCSYNC_POSTGRES_CHILD " WHERE c.client_id = $1"};
+constexpr Sql kReadPlace{"read_place",
+                         "SELECT " TCSYNC_POSTGRES_RECORD_COLUMNS
+                         ", v.number, v.version_id FROM tcsync.clients AS c " TCSYNC_POSTGRES_CHILD
+                         " WHERE c.client_id = $1"};
 // Division by zero is the guard: an error ends the transaction, and is told apart from others.
 constexpr Sql kReplaceClient{"replace_client", R"(
   WITH replaced AS (
@@ -53,7 +54,8 @@ constexpr Sql kTakeUpload{"take_upload", R"(
 constexpr Sql kStoreSnapshot{"store_snapshot", R"(
   INSERT INTO tcsync.snapshots (client_id, bytes) VALUES ($1, $2)
   ON CONFLICT (client_id) DO UPDATE SET bytes = excluded.bytes)"};
-constexpr Sql kRemoveSnapshot{"remove_snapshot", "DELETE FROM tcsync.snapshots WHERE client_id = $1"};
+constexpr Sql kRemoveSnapshot{"remove_snapshot",
+                              "DELETE FROM tcsync.snapshots WHERE client_id = $1"};
 
 void AddRecord(const Uuid& client_id, const ClientRecord& record, Statement& statement) {
   const std::optional<ClientRecord::SnapshotRecord>& snapshot = record.snapshot;

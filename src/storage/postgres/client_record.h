@@ -52,23 +52,23 @@ struct ClientRecord {
 };
 
 // The columns of a client's record, of the table `c`, in the order in which RecordAt reads them.
-#define TCSYNC_POSTGRES_RECORD_COLUMNS                                                     \
-  "c.revision, c.created, c.first_number, c.latest_number, c.latest_version_id, "          \
-  "c.latest_appended, c.history_bytes, c.accepts_diverged, c.snapshot_version_id, "        \
-  "c.snapshot_number, c.snapshot_stored, c.snapshot_bytes, c.snapshot_upload_id, "         \
+#define TCSYNC_POSTGRES_RECORD_COLUMNS                                              \
+  "c.revision, c.created, c.first_number, c.latest_number, c.latest_version_id, "   \
+  "c.latest_appended, c.history_bytes, c.accepts_diverged, c.snapshot_version_id, " \
+  "c.snapshot_number, c.snapshot_stored, c.snapshot_bytes, c.snapshot_upload_id, "  \
   "c.snapshot_pieces"
 inline constexpr int kRecordColumns = 14;
 ClientRecord RecordAt(const Rows& rows, int row, int first_column);
 
 // The child of version `$2` of the client `c`: at the number $3, to which the ID of the parent
 // leads, or else by the index. LIMIT 1 keeps the index from being read after the first was found.
-#define TCSYNC_POSTGRES_CHILD                                                              \
-  "LEFT JOIN LATERAL (SELECT * FROM tcsync.versions AS at_number "                         \
-  "  WHERE at_number.client_id = c.client_id AND at_number.number = $3 "                   \
-  "    AND at_number.parent_version_id = $2 "                                              \
-  "  UNION ALL SELECT * FROM tcsync.versions AS by_parent "                                \
-  "  WHERE by_parent.client_id = c.client_id AND by_parent.parent_version_id = $2 "        \
-  "    AND NOT by_parent.parent_leads_here "                                               \
+#define TCSYNC_POSTGRES_CHILD                                                       \
+  "LEFT JOIN LATERAL (SELECT * FROM tcsync.versions AS at_number "                  \
+  "  WHERE at_number.client_id = c.client_id AND at_number.number = $3 "            \
+  "    AND at_number.parent_version_id = $2 "                                       \
+  "  UNION ALL SELECT * FROM tcsync.versions AS by_parent "                         \
+  "  WHERE by_parent.client_id = c.client_id AND by_parent.parent_version_id = $2 " \
+  "    AND NOT by_parent.parent_leads_here "                                        \
   "  LIMIT 1) AS v ON true"
 
 // The number of a version to which the ID of its parent leads; 0: the ID does not say.

@@ -32,8 +32,7 @@ absl::Status CheckUpload(const std::shared_ptr<Upload>& upload) {
 constexpr Sql kHasUpload{"has_upload", R"(
   SELECT 1 FROM tcsync.uploads WHERE client_id = $1 AND upload_id = $2)"};
 
-absl::Status CheckUploadIsThere(const Core& core, const PostgresUpload* upload,
-                                Deadline deadline) {
+absl::Status CheckUploadIsThere(const Core& core, const PostgresUpload* upload, Deadline deadline) {
   if (upload == nullptr) return absl::OkStatus();
   const absl::StatusOr<Rows> rows = core.sessions.Run(
       Statement(kHasUpload).Add(upload->client_id()).Add(upload->pieces().upload_id), deadline);
@@ -48,7 +47,8 @@ absl::Status ForCaller(const absl::Status& status) {
                                                       : status;
 }
 
-// The append's version, if an earlier attempt added it: as the latest one, or with others behind it.
+// The append's version, if an earlier attempt added it: as the latest one, or with others behind
+// it.
 std::optional<Appended> FindAppended(const PendingAppend& append, const Place& place) {
   if (append.unknown_attempts == 0 || !place.client) return std::nullopt;
   const ClientRecord& client = *place.client;
@@ -90,8 +90,7 @@ absl::StatusOr<AppendOutcome> TryAppend(const Core& core, PendingAppend& append)
   }
   const ClientRecord before = client;
   if (replaces_history) {
-    client.first_number =
-        storage::FirstNumberAfter(request.expected_parent, client.latest_number);
+    client.first_number = storage::FirstNumberAfter(request.expected_parent, client.latest_number);
     client.latest_number = client.first_number - 1;
     client.history_bytes = 0;
     client.accepts_diverged = false;
@@ -141,8 +140,8 @@ absl::StatusOr<AppendOutcome> TryAppend(const Core& core, PendingAppend& append)
     if (absl::IsUnknown(run.status())) append.may_have_created |= is_new;
     if (is_new && request.invite && run.status().code() == absl::StatusCode::kAborted) {
       // The guard may have been the invite's.
-      const absl::StatusOr<bool> is_usable = IsUsableInvite(
-          core.sessions, *request.invite, request.now_unix_seconds, append.deadline);
+      const absl::StatusOr<bool> is_usable =
+          IsUsableInvite(core.sessions, *request.invite, request.now_unix_seconds, append.deadline);
       if (!is_usable.ok()) return is_usable.status();
       // Its last use may have created this very client, also by an earlier attempt of this append.
       const auto created = ReadRecord(core.sessions, request.client_id, append.deadline);
@@ -235,9 +234,9 @@ absl::StatusOr<AppendOutcome> AppendAlone(const Core& core, PendingAppend& appen
 absl::StatusOr<StoreSnapshotOutcome> StoreSnapshot(const Core& core, StoreSnapshotRequest& request,
                                                    Deadline deadline) {
   if (const absl::Status checked = CheckUpload(request.upload); !checked.ok()) return checked;
-  absl::StatusOr<StoreSnapshotOutcome> outcome = RunWriteUntil(core.sessions, deadline, [&](int unknown) {
-    return TryStoreSnapshot(core, request, unknown, deadline);
-  });
+  absl::StatusOr<StoreSnapshotOutcome> outcome = RunWriteUntil(
+      core.sessions, deadline,
+      [&](int unknown) { return TryStoreSnapshot(core, request, unknown, deadline); });
   if (!outcome.ok()) return ForCaller(outcome.status());
   if (*outcome == StoreSnapshotOutcome::kStored && request.upload != nullptr) {
     UploadOf(request.upload)->SetStored();

@@ -30,9 +30,8 @@ bool WaitFor(int descriptor, short events, Deadline deadline) {
 }
 
 bool BeginsWithAny(absl::string_view code, std::initializer_list<absl::string_view> prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(), [&](absl::string_view prefix) {
-    return absl::StartsWith(code, prefix);
-  });
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](absl::string_view prefix) { return absl::StartsWith(code, prefix); });
 }
 
 // The codes are those of PostgreSQL's manual, appendix A.
@@ -53,8 +52,9 @@ absl::Status StatusOf(const PGresult* result) {
   if (BeginsWithAny(code, {"XX001", "XX002"})) return absl::DataLossError(message);
   if (BeginsWithAny(code, {"42P01", "42703", "3F000"})) {
     return absl::FailedPreconditionError(
-        absl::StrCat(message, ": the database lacks tables of this release; 'tcsync-server storage "
-                              "upgrade' makes them"));
+        absl::StrCat(message,
+                     ": the database lacks tables of this release; 'tcsync-server storage "
+                     "upgrade' makes them"));
   }
   if (BeginsWithAny(code, {"42501", "28", "3D000"})) return absl::PermissionDeniedError(message);
   return absl::InternalError(message);
@@ -64,8 +64,18 @@ absl::Status StatusOf(const PGresult* result) {
 // was not prepared, or on which another server of ours has prepared it.
 bool IsLostPreparation(const PGresult* result) {
   const char* const code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  return code != nullptr && (absl::string_view(code) == "26000" ||
-                             absl::string_view(code) == "42P05");
+  return code != nullptr &&
+         (absl::string_view(code) == "26000" || absl::string_view(code) == "42P05");
+}
+
+// The name of a prepared statement is also of its text: behind a pooler, another release may have
+// prepared another one on the same connection.
+std::string NameOf(const Sql& sql) {
+  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (const char* at = sql.text; *at != '\0'; ++at) {
+    hash = (hash ^ static_cast<uint8_t>(*at)) * 1099511628211u;
+  }
+  return absl::StrCat(sql.name, "_", absl::Hex(hash));
 }
 
 // A comma-separated list, of which a single entry stands for all.
@@ -74,8 +84,8 @@ std::string EntryOf(const std::vector<std::string>& list, size_t index) {
   return list.size() == 1 ? list[0] : index < list.size() ? list[index] : "";
 }
 
-// Whether a part of the URI's password seems to be in its host, port or database, from which libpq's
-// messages repeat it: a character of the password would have to be percent-encoded.
+// Whether a part of the URI's password seems to be in its host, port or database, from which
+// libpq's messages repeat it: a character of the password would have to be percent-encoded.
 bool HasPasswordAstray(absl::string_view url, const std::vector<std::string>& hosts,
                        const std::vector<std::string>& ports) {
   const auto has_at = [](absl::string_view host) { return absl::StrContains(host, '@'); };
@@ -85,8 +95,7 @@ bool HasPasswordAstray(absl::string_view url, const std::vector<std::string>& ho
   const size_t scheme = url.find("://");
   const bool is_uri = absl::StartsWith(url, "postgres") && scheme != absl::string_view::npos;
   const absl::string_view before_parameters = url.substr(0, url.find('?'));
-  const size_t path =
-      is_uri ? before_parameters.find('/', scheme + 3) : absl::string_view::npos;
+  const size_t path = is_uri ? before_parameters.find('/', scheme + 3) : absl::string_view::npos;
   return std::any_of(hosts.begin(), hosts.end(), has_at) ||
          std::any_of(ports.begin(), ports.end(), is_no_number) ||
          (path != absl::string_view::npos && has_at(before_parameters.substr(path)));
@@ -103,7 +112,8 @@ std::string SentenceOf(absl::string_view libpq_message) {
 absl::StatusOr<std::shared_ptr<Target>> Target::Parse(const std::string& url) {
   const absl::Status refused = absl::InvalidArgumentError(
       "option postgres-url: it is not a connection string as PostgreSQL's libpq takes it, such as "
-      "postgresql://tcsync@db1,db2/tcsync?target_session_attrs=read-write; in a URI, the characters "
+      "postgresql://tcsync@db1,db2/tcsync?target_session_attrs=read-write; in a URI, the "
+      "characters "
       "@ / : ? # % of a password are written as %40 %2F %3A %3F %23 %25");
   char* problem = nullptr;
   const Conninfo given(PQconninfoParse(url.c_str(), &problem), PQconninfoFree);
@@ -128,6 +138,7 @@ absl::StatusOr<std::shared_ptr<Target>> Target::Parse(const std::string& url) {
   };
   bool has_session_attributes = false;
   bool has_service = false;
+  bool has_user_timeout = false;
   for (const PQconninfoOption* option = given.get(); option->keyword != nullptr; ++option) {
     const absl::string_view keyword = option->keyword;
     if (option->val == nullptr || keyword == "host" || keyword == "hostaddr" || keyword == "port") {
@@ -135,6 +146,7 @@ absl::StatusOr<std::shared_ptr<Target>> Target::Parse(const std::string& url) {
     }
     has_session_attributes |= keyword == "target_session_attrs";
     has_service |= keyword == "service";
+    has_user_timeout |= keyword == "tcp_user_timeout";
     common.names.emplace_back(keyword);
     common.values.emplace_back(option->val);
   }
@@ -155,6 +167,11 @@ absl::StatusOr<std::shared_ptr<Target>> Target::Parse(const std::string& url) {
   }
   common.names.emplace_back("fallback_application_name");
   common.values.emplace_back("tcsync");
+  if (!has_user_timeout) {
+    // A connection that was cut off is noticed when something was sent on it.
+    common.names.emplace_back("tcp_user_timeout");
+    common.values.push_back(absl::StrCat(base::kDatabaseSilenceMs));
+  }
   common.names.emplace_back("client_encoding");
   common.values.emplace_back("UTF8");
   auto target = std::make_shared<Target>();
@@ -214,8 +231,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(Target& target, Dea
     }
     if (state != PGRES_POLLING_OK) continue;
     PQsetNoticeReceiver(pg, &Connection::TakeNotice, connection.get());
-    if (PQsetnonblocking(pg, 1) != 0 || !connection->SetPlanning(until) ||
-        PQenterPipelineMode(pg) != 1) {
+    if (PQsetnonblocking(pg, 1) != 0 || !connection->SetUp(until) || PQenterPipelineMode(pg) != 1) {
       problem = SentenceOf(PQerrorMessage(pg));
       continue;
     }
@@ -225,10 +241,15 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(Target& target, Dea
   return absl::UnavailableError(absl::StrCat("the PostgreSQL server cannot be used: ", problem));
 }
 
-// Otherwise it plans some of them anew each time, for the values that they have; for the append of a
-// version, that takes longer than all the rest (0.56 ms of 0.8).
-bool Connection::SetPlanning(Deadline deadline) {
-  if (PQsendQuery(connection_, "SET plan_cache_mode = force_generic_plan") != 1) return false;
+// Without the first, the server plans some statements anew each time, for the values that they
+// have; for the append of a version, that takes longer than all the rest (0.56 ms of 0.8). Without
+// the second, a role's own setting could hide the warning that TakeNotice waits for.
+bool Connection::SetUp(Deadline deadline) {
+  if (PQsendQuery(connection_,
+                  "SET plan_cache_mode = force_generic_plan; SET client_min_messages = warning") !=
+      1) {
+    return false;
+  }
   if (!Flush(deadline)) return false;
   for (;;) {
     PGresult* result = nullptr;
@@ -278,8 +299,9 @@ absl::Status Connection::Send(absl::Span<const Statement> statements,
     const Sql* const sql = &statement.sql();
     const bool is_new = prepares && !prepared_.contains(sql) && preparing.insert(sql).second;
     is_preparing.push_back(is_new);
-    if ((is_new && !statement.SendPrepare(connection_)) ||
-        !statement.Send(connection_, prepares ? sql->name : nullptr)) {
+    const std::string name = NameOf(*sql);
+    if ((is_new && !statement.SendPrepare(connection_, name.c_str())) ||
+        !statement.Send(connection_, prepares ? name.c_str() : nullptr)) {
       return Lost("a statement was sent");
     }
   }

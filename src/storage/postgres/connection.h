@@ -81,9 +81,9 @@ class Connection {
  private:
   Connection(Target& target, PGconn* connection);
 
-  // Tells the server to plan each statement once, if it can be told. Whether the connection is there
+  // Sets the session's settings, as far as the server has them. Whether the connection is there
   // still.
-  bool SetPlanning(Deadline deadline);
+  bool SetUp(Deadline deadline);
   static void TakeNotice(void* self, const PGresult* notice);
   absl::Status Send(absl::Span<const Statement> statements, std::vector<bool>& is_preparing);
   // Waits until the socket can be read (or, where something is left to be sent, written).

@@ -89,12 +89,12 @@ class PartImport {
                                                   : ReplaceClient(request_.client_id, client_));
     statements.insert(statements.end(), others.begin(), others.end());
     const int64_t bytes_before = is_new_ ? 0 : static_cast<int64_t>(before_.live_bytes());
-    const auto run = core_.usage.Run(
-        std::move(statements),
-        {.clients = is_new_ ? 1 : 0,
-         .live_bytes = static_cast<int64_t>(client_.live_bytes()) - bytes_before,
-         .upload_bytes = -static_cast<int64_t>(stored_upload_bytes_)},
-        deadline_);
+    const auto run =
+        core_.usage.Run(std::move(statements),
+                        {.clients = is_new_ ? 1 : 0,
+                         .live_bytes = static_cast<int64_t>(client_.live_bytes()) - bytes_before,
+                         .upload_bytes = -static_cast<int64_t>(stored_upload_bytes_)},
+                        deadline_);
     if (!run.ok()) return run.status();
     for (PostgresUpload* const upload : stored_uploads_) upload->SetStored();
     if (request_.replicas) NoteAhead();
@@ -119,7 +119,10 @@ class PartImport {
     found_.resize(ids.size());
     if (ids.empty() || is_new_) return absl::OkStatus();
     const std::vector<Statement> statements = {
-        Statement(kFindVersions).Add(request_.client_id).Add(std::move(array)).Add(std::move(hints)),
+        Statement(kFindVersions)
+            .Add(request_.client_id)
+            .Add(std::move(array))
+            .Add(std::move(hints)),
         Statement(kReadParentOfLatest).Add(request_.client_id)};
     const auto rows = core_.sessions.Run(statements, deadline_);
     if (!rows.ok()) return rows.status();
@@ -161,10 +164,9 @@ class PartImport {
                                .parent_version_id = version.parent_version_id};
       }
       if (chain_is_empty) taken.insert(version.parent_version_id);
-      if (version.version_id.IsNil() || found.is_base ||
-          !taken.insert(version.version_id).second) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "version ", version.version_id.ToString(), " comes twice in the imported history"));
+      if (version.version_id.IsNil() || found.is_base || !taken.insert(version.version_id).second) {
+        return absl::InvalidArgumentError(absl::StrCat("version ", version.version_id.ToString(),
+                                                       " comes twice in the imported history"));
       }
       chain_is_empty = false;
       latest = version.version_id;
@@ -176,10 +178,9 @@ class PartImport {
   void AddVersions(size_t first, std::vector<Statement>& statements) {
     const size_t count = request_.versions.size() - first;
     if (count == 0) return;
-    const auto whole = static_cast<size_t>(
-        std::count_if(request_.versions.begin() + static_cast<std::ptrdiff_t>(first),
-                      request_.versions.end(),
-                      [](const StoredVersion& stored) { return stored.upload == nullptr; }));
+    const auto whole = static_cast<size_t>(std::count_if(
+        request_.versions.begin() + static_cast<std::ptrdiff_t>(first), request_.versions.end(),
+        [](const StoredVersion& stored) { return stored.upload == nullptr; }));
     auto numbers = ArrayParameter::OfIntegers(whole);
     auto ids = ArrayParameter::OfUuids(whole);
     auto parents = ArrayParameter::OfUuids(whole);
@@ -200,8 +201,8 @@ class PartImport {
                                .parent_version_id = version.parent_version_id,
                                .appended_unix_seconds = stored.appended_unix_seconds};
         const StoredPieces pieces = Take(stored.upload, statements);
-        statements.push_back(InsertVersionInPieces(request_.client_id, added,
-                                                   stored.segment_bytes(), pieces));
+        statements.push_back(
+            InsertVersionInPieces(request_.client_id, added, stored.segment_bytes(), pieces));
         continue;
       }
       numbers.Add(number);
@@ -270,8 +271,7 @@ class PartImport {
     if (request_.replicas) {
       size_t place = request_.versions.size() + (request_.snapshot ? 1 : 0);
       for (const auto& position : request_.replicas->positions) {
-        const std::optional<uint64_t> number =
-            NumberOrBase(position.version_id, found_[place++]);
+        const std::optional<uint64_t> number = NumberOrBase(position.version_id, found_[place++]);
         if (!number) continue;
         const int64_t day = std::max<int64_t>(position.day_unix_seconds, 0) / kSecondsOfDay;
         statements.push_back(Statement(kLowerPosition)
@@ -282,10 +282,8 @@ class PartImport {
       if (request_.replicas->accepts_diverged) client_.accepts_diverged = true;
     }
     if (request_.replicas || (is_new_ && !request_.replicas_follow)) {
-      statements.push_back(Statement(kAssumePosition)
-                               .Add(request_.client_id)
-                               .Add(today)
-                               .Add(client_.first_number));
+      statements.push_back(
+          Statement(kAssumePosition).Add(request_.client_id).Add(today).Add(client_.first_number));
     }
   }
 

@@ -53,8 +53,8 @@ class PostgresStorage final : public Storage {
         pool_(options.reader_threads, options.wait_max),
         administration_(core(), [this] { return appender_->queued(); }) {
     appender_ = std::make_unique<Appender>(
-        sessions_, usage_, options.writer_threads, options.queue_bytes_max,
-        instruments_.get(), [this](PendingAppend append) { AppendAloneLater(std::move(append)); });
+        sessions_, usage_, options.writer_threads, options.queue_bytes_max, instruments_.get(),
+        [this](PendingAppend append) { AppendAloneLater(std::move(append)); });
   }
 
   // The callbacks of the last operations may use the storage.
@@ -120,9 +120,8 @@ class PostgresStorage final : public Storage {
   }
 
   void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override {
-    RunLater(std::move(done), [this, client_id](Deadline deadline) {
-      return ReadSnapshot(client_id, deadline);
-    });
+    RunLater(std::move(done),
+             [this, client_id](Deadline deadline) { return ReadSnapshot(client_id, deadline); });
   }
 
   void NoteReplicaSeen(const Uuid& client_id, const Uuid& version_id,
@@ -150,16 +149,12 @@ class PostgresStorage final : public Storage {
 
  private:
   Core core() {
-    return {.sessions = sessions_,
-            .usage = usage_,
-            .notes = notes_,
-            .pool = pool_,
-            .logger = logger_};
+    return {
+        .sessions = sessions_, .usage = usage_, .notes = notes_, .pool = pool_, .logger = logger_};
   }
 
   absl::Status Down() const {
-    return absl::UnavailableError(
-        absl::StrCat("PostgreSQL is not there: ", sessions_.problem()));
+    return absl::UnavailableError(absl::StrCat("PostgreSQL is not there: ", sessions_.problem()));
   }
 
   // Calls `operation` with a deadline on a thread of the pool, and `done` with its result.
@@ -246,9 +241,9 @@ class PostgresStorage final : public Storage {
         absl::Status kept = notes_.Flush();
         kept.Update(RemoveAbandonedUploads(core()));
         if (!kept.ok()) {
-          logger_.Log(LogLevel::kWarning,
-                      "notes of replicas, or the removal of abandoned uploads, wait: ",
-                      kept.message());
+          logger_.Log(
+              LogLevel::kWarning,
+              "notes of replicas, or the removal of abandoned uploads, wait: ", kept.message());
         }
       }
       lock.lock();

@@ -35,8 +35,8 @@ class ReplicaNotes {
 
  private:
   struct Seen {
-    Uuid last_version_id;          // of the last note
-    std::vector<Uuid> unwritten;   // noted since they were last written
+    Uuid last_version_id;         // of the last note
+    std::vector<Uuid> unwritten;  // noted since they were last written
   };
   using ClientDay = std::pair<Uuid, int64_t>;
 

@@ -44,8 +44,8 @@ class Sessions {
   absl::StatusOr<Rows> Run(const Statement& statement, Deadline deadline);
 
   // Commits a change of nothing, which takes as long as the server takes to make everything durable
-  // that was committed before, on its standby as well. A write whose answer was lost is acknowledged
-  // after this: it may be seen in a server that has not sent it to its standby.
+  // that was committed before, on its standby as well. A write whose answer was lost is
+  // acknowledged after this: it may be seen in a server that has not sent it to its standby.
   absl::Status Confirm(Deadline deadline);
 
   // Tries to connect, if the database is not usable; for a thread that does this now and then.
@@ -111,8 +111,7 @@ auto RunUntil(Deadline deadline, Attempt attempt) -> decltype(attempt(0)) {
 
 // The same for a write: one that an earlier attempt has made is confirmed.
 template <typename Attempt>
-auto RunWriteUntil(Sessions& sessions, Deadline deadline, Attempt attempt)
-    -> decltype(attempt(0)) {
+auto RunWriteUntil(Sessions& sessions, Deadline deadline, Attempt attempt) -> decltype(attempt(0)) {
   return RunUntil(deadline, [&](int unknown) -> decltype(attempt(0)) {
     auto result = attempt(unknown);
     if (unknown > 0 && result.ok()) {

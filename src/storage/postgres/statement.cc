@@ -109,8 +109,8 @@ bool Statement::Send(PGconn* connection, const char* name) const {
                            lengths.data(), formats.data(), kBinary) == 1;
 }
 
-bool Statement::SendPrepare(PGconn* connection) const {
-  return PQsendPrepare(connection, sql_->name, sql_->text, static_cast<int>(types_.size()),
+bool Statement::SendPrepare(PGconn* connection, const char* name) const {
+  return PQsendPrepare(connection, name, sql_->text, static_cast<int>(types_.size()),
                        types_.data()) == 1;
 }
 

@@ -20,7 +20,7 @@ namespace tcsync::postgres_storage {
 // The text of a statement. There is one object for each text, because connections remember by its
 // address which ones they have prepared.
 struct Sql {
-  const char* name;  // of the prepared statement
+  const char* name;  // the beginning of the prepared statement's
   const char* text;
 };
 
@@ -78,7 +78,7 @@ class Statement {
   // Sends the statement, or with a null `name` as one that is not prepared. Whether libpq took it.
   bool Send(PGconn* connection, const char* name) const;
   // Sends the order to prepare it.
-  bool SendPrepare(PGconn* connection) const;
+  bool SendPrepare(PGconn* connection, const char* name) const;
 
  private:
   Statement& AddParameter(Oid type, std::string value, bool is_null = false);
@@ -99,9 +99,7 @@ class Rows {
   // The rows that the statement inserted, changed or removed.
   uint64_t affected() const;
 
-  bool IsNull(int row, int column) const {
-    return PQgetisnull(result_.get(), row, column) != 0;
-  }
+  bool IsNull(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
   Uuid UuidAt(int row, int column) const;
   int64_t IntegerAt(int row, int column) const;
   uint64_t CountAt(int row, int column) const {

@@ -25,8 +25,8 @@ constexpr Sql kAddPiece{"add_piece", R"(
     WHERE client_id = $1 AND upload_id = $2 RETURNING 1)
   INSERT INTO tcsync.pieces (client_id, upload_id, piece, bytes)
   SELECT $1, $2, $3, $4 FROM upload)"};
-// Only while it is in the register: the pieces of one that was stored, by an attempt whose answer was
-// lost, belong to a version or a snapshot.
+// Only while it is in the register: the pieces of one that was stored, by an attempt whose answer
+// was lost, belong to a version or a snapshot.
 constexpr Sql kDiscard{"discard_upload", R"(
   WITH discarded AS (
     DELETE FROM tcsync.uploads WHERE client_id = $1 AND upload_id = $2
@@ -155,13 +155,13 @@ PostgresUpload::PostgresUpload(const Core& core, const Uuid& client_id, const Uu
 
 PostgresUpload::~PostgresUpload() {
   if (state_->is_stored || state_->is_removed) return;
-  core_.pool.Continue([core = core_, state = state_, deadline = core_.sessions.NewDeadline()](
-                          const absl::Status& admission) {
+  core_.pool.Continue([core = core_, state = state_,
+                       deadline = core_.sessions.NewDeadline()](const absl::Status& admission) {
     if (!admission.ok()) return;  // as after a crash: RemoveAbandonedUploads
     const Statement statement = Statement(kDiscard).Add(state->client_id).Add(state->upload_id);
     const UsageChange change = OfUpload(-static_cast<int64_t>(state->bytes));
-    static_cast<void>(RunUntil(
-        deadline, [&](int) { return core.usage.Run({statement}, change, deadline); }));
+    static_cast<void>(
+        RunUntil(deadline, [&](int) { return core.usage.Run({statement}, change, deadline); }));
   });
 }
 

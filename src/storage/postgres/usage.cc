@@ -58,8 +58,7 @@ absl::Status Usage::Refresh() {
     begun = begun_;
     is_quiet = begun_ == ended_;
   }
-  const absl::StatusOr<Rows> rows =
-      sessions_.Run(Statement(kReadUsage), sessions_.NewDeadline());
+  const absl::StatusOr<Rows> rows = sessions_.Run(Statement(kReadUsage), sessions_.NewDeadline());
   if (!rows.ok()) return rows.status();
   const std::lock_guard lock(mutex_);
   clients_ = rows->IntegerAt(0, 0);

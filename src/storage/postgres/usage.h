@@ -30,8 +30,8 @@ class Usage {
   absl::StatusOr<std::vector<Rows>> Run(std::vector<Statement> statements,
                                         const UsageChange& change, Deadline deadline);
 
-  // For a transaction that changes the totals by itself: call Begin before it and End after it, with
-  // the bytes that it added.
+  // For a transaction that changes the totals by itself: call Begin before it and End after it,
+  // with the bytes that it added.
   void Begin();
   void End(int64_t bytes);
 

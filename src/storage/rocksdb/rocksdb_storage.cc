@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/thread.h"
 #include "rocksdb/db.h"
+#include "storage/reader_pool.h"
 #include "storage/rocksdb/access_records.h"
 #include "storage/rocksdb/administration.h"
 #include "storage/rocksdb/batch_builder.h"
@@ -25,7 +26,6 @@
 #include "storage/rocksdb/head_cache.h"
 #include "storage/rocksdb/opening.h"
 #include "storage/rocksdb/probe.h"
-#include "storage/reader_pool.h"
 #include "storage/rocksdb/replica_activity.h"
 #include "storage/rocksdb/reserve.h"
 #include "storage/rocksdb/rocksdb_status.h"
@@ -182,7 +182,8 @@ class RocksdbStorage final : public Storage,
     ReadBy(&storage::ReaderPool::Continue, std::move(read), std::move(done));
   }
   template <typename ReadFunction, typename Callback>
-  void ReadBy(void (storage::ReaderPool::*run)(storage::ReaderPool::Task), ReadFunction read, Callback done) {
+  void ReadBy(void (storage::ReaderPool::*run)(storage::ReaderPool::Task), ReadFunction read,
+              Callback done) {
     auto found = ReadAt(ReadTier::kMemory, read);
     if (!NeedsDisk(found.status())) return done(std::move(found));
     if (instruments_ != nullptr) instruments_->disk_reads.Add();

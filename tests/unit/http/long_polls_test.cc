@@ -198,8 +198,8 @@ TEST_F(LongPollsTest, EachEndsOnceOnManyThreads) {
     while (!is_over) polls_.EndExpired();
   });
   for (int i = 0; i < kPolls; ++i) {
-    const auto poll =
-        polls_.Begin(kClient, kVersion, absl::Seconds(i % 2 == 0 ? -1 : 50), [&ends, i] { ++ends[i]; });
+    const auto poll = polls_.Begin(kClient, kVersion, absl::Seconds(i % 2 == 0 ? -1 : 50),
+                                   [&ends, i] { ++ends[i]; });
     if (i % 3 == 0) poll->End();
   }
   is_over = true;
