@@ -15,9 +15,12 @@ constexpr Sql kRemovePositions{"remove_positions",
                                "DELETE FROM tcsync.positions WHERE client_id = $1"};
 constexpr Sql kRemoveReplicasAhead{"remove_replicas_ahead",
                                    "DELETE FROM tcsync.replicas_ahead WHERE client_id = $1"};
-constexpr Sql kRemoveUploads{"remove_uploads", "DELETE FROM tcsync.uploads WHERE client_id = $1"};
-constexpr Sql kRemoveAllPieces{"remove_all_pieces",
-                               "DELETE FROM tcsync.pieces WHERE client_id = $1"};
+// An upload that is stored at this moment has left the register: its pieces stay.
+constexpr Sql kRemoveUploads{"remove_uploads", R"(
+  WITH removed AS (
+    DELETE FROM tcsync.uploads WHERE client_id = $1 RETURNING client_id, upload_id)
+  DELETE FROM tcsync.pieces AS p USING removed AS r
+  WHERE p.client_id = r.client_id AND p.upload_id = r.upload_id)"};
 constexpr Sql kRemoveVersionRange{"remove_version_range", R"(
   WITH removed AS (
     DELETE FROM tcsync.versions WHERE client_id = $1 AND number BETWEEN $2 AND $3
@@ -42,9 +45,7 @@ void RemoveHistory(const Uuid& client_id, std::vector<Statement>& statements) {
 }
 
 void RemoveUploads(const Uuid& client_id, std::vector<Statement>& statements) {
-  for (const Sql* const sql : {&kRemoveUploads, &kRemoveAllPieces}) {
-    statements.push_back(Statement(*sql).Add(client_id));
-  }
+  statements.push_back(Statement(kRemoveUploads).Add(client_id));
 }
 
 Statement RemoveVersionRange(const Uuid& client_id, uint64_t first_number, uint64_t last_number) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -205,6 +206,23 @@ TEST_F(PostgresRowsTest, LoserOfARaceForTheLastUseOfAnInviteGetsAConflict) {
   const AppendOutcome& loser = *outcomes[first_wins ? 1 : 0];
   ASSERT_TRUE(std::holds_alternative<Appended>(winner)) << winner.index();
   EXPECT_EQ(ConflictOf(loser), std::get<Appended>(winner).version_id) << loser.index();
+}
+
+// The deletion of a client that does not exist meets the upload that creates it.
+TEST_F(PostgresRowsTest, DeletionKeepsThePiecesOfAnUploadThatIsStoredMeanwhile) {
+  const Uuid client = Uuid::Random();
+  AppendRequest request = UploadedAppendFor(*storage_, client, kNil, Noise(2000), 1000);
+  session_->Run("BEGIN; SELECT 1 FROM tcsync.uploads FOR UPDATE");
+  Waiter<absl::StatusOr<AppendOutcome>> append;
+  storage_->Append(std::move(request), append.Callback());
+  AwaitWaiting(1);
+  std::thread deletion([&] { Delete(*storage_, client); });
+  AwaitWaiting(2);
+  session_->Run("COMMIT");
+  deletion.join();
+  const absl::StatusOr<AppendOutcome> outcome = append.Wait();
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_TRUE(Verify(*storage_, client).problems.empty());
 }
 
 struct Oddity {
