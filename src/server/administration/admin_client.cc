@@ -112,15 +112,16 @@ std::string AdminAnswer::error() const {
 }
 
 AdminClient::AdminClient(const Settings& flags, DataDirectory data_directory) {
-  // An operator asked for one thing; the engine's messages at its opening are not part of it.
+  const std::string storage = EffectiveText(flags, "storage");
+  // An operator asked for one thing; the engine's messages at its opening are not part of it. Those
+  // of PostgreSQL include warnings about its settings, which `storage check` prints.
   Settings quiet_flags = flags;
   if (data_directory != DataDirectory::kServedOrNone) {
-    quiet_flags.try_emplace("log-level", "warning");
+    quiet_flags.try_emplace("log-level", storage == "postgres" ? "error" : "warning");
   }
   config_ = MakeConfig(quiet_flags);
   if (data_directory == DataDirectory::kNone) return;
   const bool is_needed = data_directory != DataDirectory::kServedOrNone;
-  const std::string storage = EffectiveText(flags, "storage");
   if (storage == "memory") {
     if (!is_needed) return;
     throw Failure(kExitUsage, "storage=memory keeps nothing that a command could work on");
