@@ -259,6 +259,8 @@ class TestMove:
         admin.succeed(old.data_dir, "clients", "import", source)
         large = admin.add_chain(old.url, CLIENT_ID, 3, segment=b"s" * 300_000)
         assert wire.add_snapshot(old.url, CLIENT_ID, large[1], b"t" * 400_000).status == 200
+        # A replica ends its sync here; without any, an import assumes one at the oldest version.
+        assert wire.get_child_version(old.url, CLIENT_ID, large[-1]).status == 404
         admin.succeed(old.data_dir, "clients", "ban", clients[0].client_id, "--reason", "Grüße 🎉")
         admin.succeed(old.data_dir, "invites", "create", "--label", "testers", "--uses", "7")
         exports = [tmp_path / f"export{number}.jsonl" for number in range(3)]
