@@ -39,9 +39,10 @@ option is invalid, 128 plus the signal's number when a signal ended the command.
 
 constexpr std::string_view kCommandsIntroduction =
     R"(
-An operator's commands. They work on the data directory, through the server
-while one runs there. CLIENT is a client ID, the first 8 or more characters of
-one, or its name in the log. --json prints JSON, --yes confirms every question.
+An operator's commands. They work on the data directory, or on the database of
+--postgres-url, through the server while one runs there. CLIENT is a client ID,
+the first 8 or more characters of one, or its name in the log. --json prints
+JSON, --yes confirms every question.
 )";
 
 // The words in lines that fit. The lines after the first have the indent of an explanation.
