@@ -91,14 +91,14 @@ if(TCSYNC_SERVER)
     endif()
   endforeach()
   if(TCSYNC_POSTGRES)
-    # libpq's own file also names libraries of which distributions have no archives: Debian has none of
-    # Kerberos. Programs without an engine need none of them.
-    list(APPEND _archive_flags -lpq -lpgcommon -lpgport)
-    foreach(_login gssapi_krb5 ldap)
-      find_library(TCSYNC_ARCHIVE_OF_${_login} "lib${_login}.a")
-      mark_as_advanced(TCSYNC_ARCHIVE_OF_${_login})
-      if(TCSYNC_ARCHIVE_OF_${_login})
-        list(APPEND _archive_flags "-l${_login}")
+    # libpq's own file also names libraries of which a distribution may have no archives: Debian has
+    # none of Kerberos. Programs without an engine need none of them.
+    list(APPEND _archive_flags -lpq)
+    foreach(_part pgcommon pgport gssapi_krb5 ldap)
+      find_library(TCSYNC_ARCHIVE_OF_${_part} "lib${_part}.a")
+      mark_as_advanced(TCSYNC_ARCHIVE_OF_${_part})
+      if(TCSYNC_ARCHIVE_OF_${_part})
+        list(APPEND _archive_flags "-l${_part}")
       endif()
     endforeach()
   endif()
