@@ -80,7 +80,7 @@ ROOMS = {
     "src/metrics": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_figures.h", "base/"],
     "src/server": ["tcsync.h"],
     # Shared by both backends.
-    "src/storage": ["tcsync/client_histories.h", "tcsync/uuid.h", "base/"],
+    "src/storage": ["tcsync/client_histories.h", "tcsync/uuid.h", "base/", "metrics/"],
     "src/storage/memory": [
         "tcsync/storage.h",
         "tcsync/storage_administration.h",
@@ -102,6 +102,7 @@ ROOMS = {
         "base/",
         "metrics/",
         "storage/chain_notes.h",
+        "storage/commit_instruments.h",
         "storage/reader_pool.h",
         "storage/replicas_ahead.h",
         "storage/rewind_refusals.h",
@@ -110,6 +111,7 @@ ROOMS = {
     "src/storage/postgres": [
         "tcsync/access_records.h",
         "tcsync/client_histories.h",
+        "tcsync/other_servers.h",
         "tcsync/storage.h",
         "tcsync/storage_administration.h",
         "tcsync/storage_figures.h",
@@ -118,6 +120,7 @@ ROOMS = {
         "base/",
         "metrics/",
         "storage/chain_notes.h",
+        "storage/commit_instruments.h",
         "storage/reader_pool.h",
         "storage/replicas_ahead.h",
         "storage/rewind_refusals.h",
