@@ -16,9 +16,9 @@ namespace {
 constexpr int kVersionIdColumn = 1 + kRecordColumns;  // of kAppendBatch
 constexpr size_t kNumberBytes = 6;  // of an ID with a number (base/numbered_uuid.h)
 
-// The clients' rows are locked in one order, so that batches of several servers cannot wait for
-// each other in a circle. A row that another transaction changed meanwhile is read anew after its
-// end: PostgreSQL does that for locked rows at READ COMMITTED, and compare-and-append depends on
+// A row that is locked, by an operator's long removal for example, is skipped, so that the batch
+// waits for no other transaction. One that was changed since the statement began is read anew:
+// PostgreSQL does that for rows that it locks at READ COMMITTED, and compare-and-append depends on
 // it.
 constexpr Sql kAppendBatch{"append_batch", R"(
   WITH request AS MATERIALIZED (
@@ -26,7 +26,7 @@ constexpr Sql kAppendBatch{"append_batch", R"(
                          $7::bigint[], $8::bigint[])
       AS r (client_id, parent, random_id, segment, parent_hint, appended, bytes_max, versions_max)
   ), locked AS MATERIALIZED (
-    SELECT * FROM tcsync.clients WHERE client_id = ANY ($1) ORDER BY client_id FOR UPDATE
+    SELECT * FROM tcsync.clients WHERE client_id = ANY ($1) ORDER BY client_id FOR UPDATE SKIP LOCKED
   ), accepted AS MATERIALIZED (
     SELECT r.*, l.latest_number + 1 AS number,
            (lpad(to_hex(l.latest_number + 1), 12, '0') || r.random_id)::uuid AS version_id
@@ -273,11 +273,7 @@ void Appender::RunBatch(std::vector<PendingAppend> batch) {
     const AppendRequest& request = append.request;
     const auto found = row_of.find(request.client_id);
     if (found == row_of.end()) {
-      if (request.create_client) {
-        append_alone_(std::move(append));
-      } else {
-        append.done(NoSuchClient{});
-      }
+      append_alone_(std::move(append));  // it does not exist, or its row is locked
       continue;
     }
     const int row = found->second;

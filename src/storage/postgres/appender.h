@@ -41,7 +41,7 @@ bool IsSameButForNumber(const Uuid& a, const Uuid& b);
 class Appender {
  public:
   // Takes over an append that needs statements of its own: one that may create its client, replace
-  // a history, or has had an attempt whose outcome is unknown.
+  // a history, has had an attempt whose outcome is unknown, or would wait for a lock.
   using AloneFunction = absl::AnyInvocable<void(PendingAppend append)>;
 
   struct Figures {

@@ -10,8 +10,9 @@
 
 namespace tcsync::postgres_storage {
 
-// An append that may create its client or replace a history, whose segment may be an upload, or
-// whose earlier attempts have an unknown outcome. Blocks until the append's deadline.
+// An append that may create its client or replace a history, whose segment may be an upload, whose
+// client's row may be locked, or whose earlier attempts have an unknown outcome. Blocks until the
+// append's deadline.
 absl::StatusOr<AppendOutcome> AppendAlone(const Core& core, PendingAppend& append);
 
 absl::StatusOr<StoreSnapshotOutcome> StoreSnapshot(const Core& core, StoreSnapshotRequest& request,

@@ -38,6 +38,8 @@ constexpr Sql kProbe{"probe", R"(
   ON CONFLICT (name) DO UPDATE SET value = excluded.value)"};
 constexpr Sql kReadProbe{"read_probe", "SELECT 1 FROM tcsync.settings WHERE name = 'probe'"};
 constexpr size_t kProbeBytes = 16;
+// For snapshots, and the appends that no batch takes: a few at a time.
+constexpr int kWriteThreads = 4;
 
 class PostgresStorage final : public Storage {
  public:
@@ -51,6 +53,7 @@ class PostgresStorage final : public Storage {
         usage_(sessions_),
         notes_(sessions_),
         pool_(options.reader_threads, options.wait_max),
+        write_pool_(kWriteThreads, options.wait_max),
         administration_(core(), [this] { return appender_->queued(); }) {
     appender_ = std::make_unique<Appender>(
         sessions_, usage_, options.writer_threads, options.queue_bytes_max, instruments_.get(),
@@ -68,6 +71,7 @@ class PostgresStorage final : public Storage {
       upkeep_thread_.join();
     }
     appender_->Stop();
+    write_pool_.Stop();
     pool_.Stop();
     if (const absl::Status flushed = notes_.Flush(); !flushed.ok()) {
       logger_.Log(LogLevel::kWarning,
@@ -90,9 +94,10 @@ class PostgresStorage final : public Storage {
   bool RefusesWrites() const override { return sessions_.is_down() || appender_->is_full(); }
 
   void BeginUpload(UploadRequest request, BeginUploadCallback done) override {
-    RunLater(std::move(done), [core = core(), request = std::move(request)](Deadline deadline) {
-      return postgres_storage::BeginUpload(core, request, deadline);
-    });
+    RunLater(pool_, std::move(done),
+             [core = core(), request = std::move(request)](Deadline deadline) {
+               return postgres_storage::BeginUpload(core, request, deadline);
+             });
   }
 
   void Append(AppendRequest request, AppendCallback done) override {
@@ -107,20 +112,20 @@ class PostgresStorage final : public Storage {
   }
 
   void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override {
-    RunLater(std::move(done),
+    RunLater(write_pool_, std::move(done),
              [core = core(), request = std::move(request)](Deadline deadline) mutable {
                return postgres_storage::StoreSnapshot(core, request, deadline);
              });
   }
 
   void GetChild(const Uuid& client_id, const Uuid& parent_version_id, ChildCallback done) override {
-    RunLater(std::move(done), [this, client_id, parent_version_id](Deadline deadline) {
+    RunLater(pool_, std::move(done), [this, client_id, parent_version_id](Deadline deadline) {
       return ReadChild(client_id, parent_version_id, deadline);
     });
   }
 
   void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override {
-    RunLater(std::move(done),
+    RunLater(pool_, std::move(done),
              [this, client_id](Deadline deadline) { return ReadSnapshot(client_id, deadline); });
   }
 
@@ -134,7 +139,7 @@ class PostgresStorage final : public Storage {
   }
 
   void Probe(ProbeCallback done) override {
-    RunLater(std::move(done), [this](Deadline deadline) -> absl::Status {
+    RunLater(pool_, std::move(done), [this](Deadline deadline) -> absl::Status {
       const std::vector<Statement> statements = {
           Statement(kProbe).AddBytes(base::RandomBytes(kProbeBytes)), Statement(kReadProbe)};
       const auto run = RunUntil(deadline, [&](int) { return sessions_.Run(statements, deadline); });
@@ -159,10 +164,10 @@ class PostgresStorage final : public Storage {
 
   // Calls `operation` with a deadline on a thread of the pool, and `done` with its result.
   template <typename Callback, typename Operation>
-  void RunLater(Callback done, Operation operation) {
+  void RunLater(storage::ReaderPool& pool, Callback done, Operation operation) {
     if (sessions_.is_down()) return done(Down());
-    pool_.Run([deadline = sessions_.NewDeadline(), done = std::move(done),
-               operation = std::move(operation)](const absl::Status& admission) mutable {
+    pool.Run([deadline = sessions_.NewDeadline(), done = std::move(done),
+              operation = std::move(operation)](const absl::Status& admission) mutable {
       if (!admission.ok()) return done(admission);
       done(operation(deadline));
     });
@@ -170,7 +175,7 @@ class PostgresStorage final : public Storage {
 
   // The append has been admitted already.
   void AppendAloneLater(PendingAppend append) {
-    pool_.Continue(
+    write_pool_.Continue(
         [core = core(), append = std::move(append)](const absl::Status& admission) mutable {
           if (!admission.ok()) return append.done(admission);
           absl::StatusOr<AppendOutcome> outcome = AppendAlone(core, append);
@@ -256,6 +261,7 @@ class PostgresStorage final : public Storage {
   Usage usage_;
   ReplicaNotes notes_;
   storage::ReaderPool pool_;
+  storage::ReaderPool write_pool_;  // for what may wait for the locks of other transactions
   PostgresAdministration administration_;
   PostgresServers servers_{sessions_};
   std::unique_ptr<Appender> appender_;  // hands appends on to the pool

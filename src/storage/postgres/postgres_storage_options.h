@@ -17,7 +17,7 @@ struct PostgresStorageOptions {
   // from libpq's environment variables, such as PGSERVICE and PGPASSFILE.
   std::string url;
   uint64_t queue_bytes_max = uint64_t{48} << 20;  // of waiting writes; beyond it kUnavailable
-  int reader_threads = 4;  // each with a connection: for all but plain appends
+  int reader_threads = 4;                         // each with a connection: for reads and pieces
   int writer_threads = 2;  // each with a connection: one batch forms while another is committed
   // The longest time for which an operation waits for the database, its failover included.
   std::chrono::milliseconds wait_max{5000};

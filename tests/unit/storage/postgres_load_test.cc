@@ -218,5 +218,42 @@ TEST_P(PostgresLoadTest, NothingFailsWhereEverythingLocksTheSameRows) {
   ExpectTotalsAgree(*session_);
 }
 
+// If this fails, the removal of a long history, or an operator's session, holds up the appends of
+// all clients, for as long as it takes.
+TEST(PostgresLocksTest, LockedClientsDoNotHoldUpOthers) {
+  if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
+  const auto database = *PostgresDatabase::Make();
+  // Were they to wait for a lock, it would be for that long.
+  const std::unique_ptr<Storage> storage = OpenPostgres(database->url(), std::chrono::seconds(60));
+  std::vector<Uuid> locked(3);  // more than there are threads for appends
+  std::vector<std::unique_ptr<TestSession>> sessions;
+  std::vector<Waiter<absl::StatusOr<AppendOutcome>>> waiting(locked.size());
+  std::vector<Uuid> latest;
+  for (Uuid& client : locked) {
+    client = Uuid::Random();
+    latest.push_back(MustAppend(*storage, client, kNil).version_id);
+  }
+  const Uuid other = Uuid::Random();
+  Uuid parent = MustAppend(*storage, other, kNil).version_id;
+  for (const Uuid& client : locked) {
+    sessions.push_back(std::make_unique<TestSession>(database->url()));
+    sessions.back()->Run("BEGIN");
+    sessions.back()->Run("SELECT 1 FROM tcsync.clients WHERE client_id = '" + client.ToString() +
+                         "' FOR UPDATE");
+  }
+  for (size_t i = 0; i < locked.size(); ++i) {
+    storage->Append(AppendRequestFor(locked[i], latest[i]), waiting[i].Callback());
+  }
+  const Clock::time_point begin = Clock::now();
+  for (int i = 0; i < 5; ++i) parent = MustAppend(*storage, other, parent).version_id;
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds(30));
+  for (const auto& session : sessions) session->Run("COMMIT");
+  for (auto& append : waiting) {
+    const absl::StatusOr<AppendOutcome> outcome = append.Wait();
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    EXPECT_TRUE(std::holds_alternative<Appended>(*outcome));
+  }
+}
+
 }  // namespace
 }  // namespace tcsync
