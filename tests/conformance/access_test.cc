@@ -1,6 +1,7 @@
 // Admission, over sockets and over each backend. If these fail, a public server serves a client
 // that it should refuse, or refuses one that it should serve.
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,7 +59,8 @@ class AccessTest : public testing::TestWithParam<const char*> {
       absl::StatusOr<std::unique_ptr<PostgresDatabase>> database = PostgresDatabase::Make();
       ASSERT_TRUE(database.ok()) << database.status();
       database_ = *std::move(database);
-      opened = postgres_storage::OpenPostgresStorage({.url = database_->url()}, {});
+      opened = postgres_storage::OpenPostgresStorage(
+          {.url = database_->url(), .wait_max = std::chrono::hours(1)}, {});
     }
     ASSERT_TRUE(opened.ok()) << opened.status();
     storage_ = *std::move(opened);

@@ -1,6 +1,7 @@
 // Several servers over one PostgreSQL database, over real sockets. If these fail, one of them
 // serves what another one has refused, or a computer's sync depends on the server that it happens
 // to reach.
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <set>
@@ -37,8 +38,8 @@ class SeveralServersTest : public testing::Test {
     options.postgres_url = database_->url();
     first_.emplace(options);
     second_.emplace(options);
-    absl::StatusOr<std::unique_ptr<Storage>> storage =
-        postgres_storage::OpenPostgresStorage({.url = database_->url()}, {});
+    absl::StatusOr<std::unique_ptr<Storage>> storage = postgres_storage::OpenPostgresStorage(
+        {.url = database_->url(), .wait_max = std::chrono::hours(1)}, {});
     ASSERT_TRUE(storage.ok()) << storage.status();
     storage_ = *std::move(storage);
   }
@@ -168,8 +169,8 @@ TEST_F(SeveralServersTest, AChoreIsOnesAtATime) {
 
 // If this fails, the log of each server has other names for the same client.
 TEST_F(SeveralServersTest, PseudonymsAreTheSame) {
-  absl::StatusOr<std::unique_ptr<Storage>> other =
-      postgres_storage::OpenPostgresStorage({.url = database_->url()}, {});
+  absl::StatusOr<std::unique_ptr<Storage>> other = postgres_storage::OpenPostgresStorage(
+      {.url = database_->url(), .wait_max = std::chrono::hours(1)}, {});
   ASSERT_TRUE(other.ok());
   const auto key = storage().administration().PseudonymKey();
   ASSERT_TRUE(key.ok());

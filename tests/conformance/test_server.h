@@ -54,7 +54,8 @@ class LogCollector {
   std::vector<std::pair<LogLevel, std::string>> messages_;
 };
 
-// Every default, except for `storage`. TestServer adds the address and the directory.
+// Every default, except for `storage` and the wait for a database. TestServer adds the address and
+// the directory.
 Options OptionsFor(absl::string_view storage);
 
 // An engine, served on 127.0.0.1 at a port that the system picked. Any failure at its start ends

@@ -39,6 +39,7 @@ rocksdb_storage::RocksdbStorageOptions SmallHeadCache() {
 absl::StatusOr<std::unique_ptr<Storage>> OpenPostgres(const std::string& url) {
   postgres_storage::PostgresStorageOptions options;
   options.url = url;
+  options.wait_max = std::chrono::hours(1);  // a busy machine is no failure here
   return postgres_storage::OpenPostgresStorage(options, base::Logger());
 }
 

@@ -187,6 +187,7 @@ TEST_P(StorageSuite, ReadersSeeAcknowledgedVersions) {
     }
     uint32_t random = static_cast<uint32_t>(thread);
     while (!done) {
+      LetOthersRun();
       const std::vector<Uuid> known = snapshot_of_chain();
       if (known.size() < 2) continue;
       random = random * 1664525 + 1013904223;
@@ -227,6 +228,7 @@ TEST_P(StorageSuite, ReadersSeeCompleteSnapshots) {
     }
     bool seen = false;
     while (!done) {
+      LetOthersRun();
       const std::optional<Snapshot> snapshot = SnapshotOf(storage(), client);
       ASSERT_TRUE(snapshot.has_value() || !seen) << "the snapshot vanished";
       if (!snapshot) continue;

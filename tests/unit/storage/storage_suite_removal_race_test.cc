@@ -75,6 +75,7 @@ TEST_P(StorageSuite, DeletionsAndAppendsOfOneClientAreSerialized) {
     }
     Uuid latest = kNil;
     while (!done) {
+      LetOthersRun();
       AppendRequest request = AppendRequestFor(client, latest, latest.ToString());
       request.create_client = latest.IsNil();  // as for a replica that has synced before
       const absl::StatusOr<AppendOutcome> outcome = TryAppend(storage(), request);
@@ -143,6 +144,7 @@ TEST_P(StorageSuite, HistoriesAreShortenedWhileTheyGrow) {
       return;
     }
     while (!done) {
+      LetOthersRun();
       if (thread == 1) {
         const auto snapshot = SnapshotOf(storage(), client);
         if (!snapshot) continue;
