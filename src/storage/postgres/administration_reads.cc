@@ -193,7 +193,7 @@ class ChainCheck {
       }
       return absl::OkStatus();
     }
-    const ClientRecord::SnapshotRecord& snapshot = *client_.snapshot;
+    const SnapshotRecord& snapshot = *client_.snapshot;
     uint64_t whole_bytes = 0;
     if (!snapshot.pieces) {
       const absl::StatusOr<Rows> rows = Read(Statement(kCheckSnapshot).Add(client_id_));

@@ -58,7 +58,7 @@ constexpr Sql kRemoveSnapshot{"remove_snapshot",
                               "DELETE FROM tcsync.snapshots WHERE client_id = $1"};
 
 void AddRecord(const Uuid& client_id, const ClientRecord& record, Statement& statement) {
-  const std::optional<ClientRecord::SnapshotRecord>& snapshot = record.snapshot;
+  const std::optional<SnapshotRecord>& snapshot = record.snapshot;
   const std::optional<StoredPieces> pieces = snapshot ? snapshot->pieces : std::nullopt;
   statement.Add(client_id)
       .Add(record.revision)
@@ -118,7 +118,7 @@ ClientRecord RecordAt(const Rows& rows, int row, int first_column) {
   record.accepts_diverged = rows.BooleanAt(row, column++);
   const std::optional<Uuid> snapshot_version_id = rows.OptionalUuidAt(row, column++);
   if (!snapshot_version_id) return record;
-  ClientRecord::SnapshotRecord& snapshot = record.snapshot.emplace();
+  SnapshotRecord& snapshot = record.snapshot.emplace();
   snapshot.version_id = *snapshot_version_id;
   snapshot.number = rows.CountAt(row, column++);
   snapshot.stored_unix_seconds = rows.IntegerAt(row, column++);

@@ -23,15 +23,15 @@ struct StoredPieces {
   uint32_t count = 0;
 };
 
-struct ClientRecord {
-  struct SnapshotRecord {
-    Uuid version_id;
-    uint64_t number = 0;  // of its version
-    int64_t stored_unix_seconds = 0;
-    uint64_t bytes = 0;
-    std::optional<StoredPieces> pieces;
-  };
+struct SnapshotRecord {
+  Uuid version_id;
+  uint64_t number = 0;  // of its version
+  int64_t stored_unix_seconds = 0;
+  uint64_t bytes = 0;
+  std::optional<StoredPieces> pieces;
+};
 
+struct ClientRecord {
   int64_t revision = 0;  // changes with each change of the record
   int64_t created_unix_seconds = 0;
   uint64_t first_number = 1;
@@ -78,13 +78,14 @@ inline bool LeadsTo(const Uuid& parent_version_id, uint64_t number) {
   return NumberAfter(parent_version_id) == number;
 }
 
+struct Child {
+  uint64_t number = 0;
+  Uuid version_id;
+};
+
 // A client, and the place of a version in its chain, at one moment.
 struct Place {
   std::optional<ClientRecord> client;
-  struct Child {
-    uint64_t number = 0;
-    Uuid version_id;
-  };
   std::optional<Child> child;  // of the version
 
   // nullopt for a version that is not kept.
