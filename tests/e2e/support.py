@@ -1,6 +1,8 @@
 """Shared by the e2e helpers: the path of the build, waits with a deadline, and programs that may hang."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -26,10 +28,14 @@ def wait_until(condition, timeout_s, description):
 
 
 def free_port():
-    """A port on which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port on which nothing listens, and below those that systems give to outgoing connections: one of another test's
+    thousands could have it before the caller listens there."""
+    for _ in range(1000):
+        port = random.randrange(10_000, 32_768)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def run_bounded(command, *, env=None, cwd=None, timeout_s):
