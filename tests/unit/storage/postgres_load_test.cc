@@ -148,7 +148,9 @@ absl::StatusOr<ImportOutcome> ImportInto(StorageAdministration& administration, 
   ImportRequest request;
   request.client_id = client;
   request.versions = ForeignChain(latest, 2);
-  request.replicas.emplace().positions = {{86'400 * 3, latest}, {86'400, latest}};
+  ImportRequest::ImportedReplicas replicas;
+  replicas.positions = {{86'400 * 3, latest}, {86'400, latest}};
+  request.replicas = std::move(replicas);
   request.now_unix_seconds = 86'400 * 4;
   return administration.Import(std::move(request));
 }
