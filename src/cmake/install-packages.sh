@@ -69,6 +69,7 @@ for package in "${missing[@]}"; do
   case "$package" in
     caddy) services+=(caddy) ;;
     nginx-light) services+=(nginx) ;;
+    pgbouncer) services+=(pgbouncer) ;;
     postgresql) services+=(postgresql) ;;
     prometheus) services+=(prometheus) ;;
   esac

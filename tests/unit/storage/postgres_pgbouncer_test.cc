@@ -77,7 +77,7 @@ class Pooler {
 
 TEST(PostgresPgbouncerTest, OperationsWorkAlsoWhenItRestarts) {
   if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
-  if (access(kProgram, X_OK) != 0) GTEST_SKIP() << "PgBouncer is not installed";
+  if (access(kProgram, X_OK) != 0) TCSYNC_MISSING_PREREQUISITE("PgBouncer is not installed");
   auto database = PostgresDatabase::Make();
   ASSERT_TRUE(database.ok()) << database.status();
   Pooler pooler((*database)->url());
