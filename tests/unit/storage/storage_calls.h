@@ -25,9 +25,9 @@ inline const Uuid kNil;
 // As SyncService requests it.
 inline constexpr uint64_t kRecentVersionsMax = 5;
 
-// For a loop of reads that ends when another thread has made its writes. Some kernels (Linux 6.18) run
-// two processes that answer each other without a pause for seconds on end, while others, the writer's
-// server among them, wait for a processor.
+// For a loop of reads that ends when another thread has made its writes. Some kernels (Linux 6.18)
+// run two processes that answer each other without a pause for seconds on end, while others, the
+// writer's server among them, wait for a processor.
 inline void LetOthersRun() { std::this_thread::sleep_for(std::chrono::microseconds(200)); }
 
 // An append as a server that creates clients makes it.
