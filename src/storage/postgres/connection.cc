@@ -299,7 +299,8 @@ absl::Status Connection::Send(absl::Span<const Statement> statements,
     const Sql* const sql = &statement.sql();
     const bool is_new = prepares && !prepared_.contains(sql) && preparing.insert(sql).second;
     is_preparing.push_back(is_new);
-    const std::string name = NameOf(*sql);
+    std::string& name = names_[sql];
+    if (name.empty()) name = NameOf(*sql);
     if ((is_new && !statement.SendPrepare(connection_, name.c_str())) ||
         !statement.Send(connection_, prepares ? name.c_str() : nullptr)) {
       return Lost("a statement was sent");

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -97,6 +98,7 @@ class Connection {
   PGconn* const connection_;
   bool is_usable_ = true;
   bool was_warned_ = false;  // the server warned during the present transaction
+  std::unordered_map<const Sql*, std::string> names_;  // of prepared statements
   std::unordered_set<const Sql*> prepared_;
 };
 

@@ -80,9 +80,9 @@ class PostgresStorage final : public Storage {
   }
 
   absl::Status Open() {
-    if (absl::Status checked = CheckSchema(sessions_); !checked.ok()) return checked;
     const absl::StatusOr<DatabaseReport> report = InspectDatabase(sessions_);
     if (!report.ok()) return report.status();
+    if (absl::Status checked = CheckReport(*report); !checked.ok()) return checked;
     for (const std::string& warning : report->warnings) {
       logger_.Log(LogLevel::kWarning, warning);
     }

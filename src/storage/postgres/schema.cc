@@ -182,16 +182,11 @@ absl::Status CheckReport(const DatabaseReport& report) {
       "; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tcsync TO ", role, ";"));
 }
 
-absl::Status CheckSchema(Sessions& sessions) {
-  const absl::StatusOr<DatabaseReport> report = InspectDatabase(sessions);
-  return report.ok() ? CheckReport(*report) : report.status();
-}
-
 absl::StatusOr<DatabaseReport> InspectDatabase(Sessions& sessions) {
   const std::vector<Statement> statements = {Statement(kReadSettings), Statement(kReadRights)};
   const auto read = sessions.Run(statements, sessions.NewDeadline());
   if (!read.ok()) return read.status();
-  const Rows* const settings = &(*read)[0];
+  const Rows& settings = (*read)[0];
   const Rows& rights = (*read)[1];
   DatabaseReport report;
   report.role = std::string(rights.BytesAt(0, 0));
@@ -210,7 +205,7 @@ absl::StatusOr<DatabaseReport> InspectDatabase(Sessions& sessions) {
                                   ? std::string(kAllTables)
                                   : std::string(rights.BytesAt(0, 5));
   }
-  const auto setting = [&](int column) { return settings->BytesAt(0, column); };
+  const auto setting = [&](int column) { return settings.BytesAt(0, column); };
   report.server_version = std::string(setting(0));
   for (const int column : {1, 2}) {
     if (setting(column) == "off") {

@@ -34,8 +34,6 @@ absl::StatusOr<DatabaseReport> InspectDatabase(Sessions& sessions);
 // OK when a server can start on such a database: the tables are this release's, and the role may
 // use them. Otherwise kFailedPrecondition or kPermissionDenied, with the remedy.
 absl::Status CheckReport(const DatabaseReport& report);
-// The same of the database itself.
-absl::Status CheckSchema(Sessions& sessions);
 
 // Makes the tables, or upgrades those of an earlier release, in one transaction; one server at a
 // time, and others wait. Blocks. Errors as those of OpenPostgresStorage; kPermissionDenied: the
