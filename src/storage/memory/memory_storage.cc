@@ -9,17 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/numbered_uuid.h"
+#include "storage/client_limits.h"
 #include "storage/replicas_ahead.h"
 #include "storage/rewind_refusals.h"
 #include "storage/version_numbers.h"
 
 namespace tcsync::memory_storage {
-namespace {
-
-bool IsOver(uint64_t amount, uint64_t max) { return max > 0 && amount > max; }
-
-}  // namespace
-
 // An upload with known limits.
 class MemoryStorage::CollectedUpload final : public Upload {
  public:
@@ -255,7 +250,7 @@ std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted> MemoryStora
   }
   const ClientLimits& limits = request.limits;
   const uint64_t bytes = kept_bytes + std::max<uint64_t>(request.announced_bytes, 1);
-  if (IsOver(bytes, limits.bytes_max) || IsOver(versions, limits.versions_max)) {
+  if (storage::IsOver(bytes, limits.bytes_max) || storage::IsOver(versions, limits.versions_max)) {
     return OverLimit{.bytes = bytes, .versions = versions};
   }
   return limits.bytes_max > 0 ? limits.bytes_max - kept_bytes : kAny;
@@ -308,8 +303,8 @@ AppendOutcome MemoryStorage::AppendLocked(AppendRequest request) {
   const OverLimit usage{.bytes = (carries_on ? 0 : client.history_bytes + client.snapshot_bytes()) +
                                  request.segment.size(),
                         .versions = (carries_on ? 0 : client.chain.size()) + 1};
-  if (IsOver(usage.bytes, request.limits.bytes_max) ||
-      IsOver(usage.versions, request.limits.versions_max)) {
+  if (storage::IsOver(usage.bytes, request.limits.bytes_max) ||
+      storage::IsOver(usage.versions, request.limits.versions_max)) {
     return usage;
   }
 
@@ -347,7 +342,7 @@ StoreSnapshotOutcome MemoryStorage::StoreSnapshotLocked(StoreSnapshotRequest req
       (client.snapshot && client.snapshot->number >= *number)) {
     return StoreSnapshotOutcome::kNotWanted;
   }
-  if (IsOver(client.history_bytes + request.bytes.size(), request.limits.bytes_max)) {
+  if (storage::IsOver(client.history_bytes + request.bytes.size(), request.limits.bytes_max)) {
     return StoreSnapshotOutcome::kOverLimit;
   }
   client.snapshot = StoredSnapshot{.snapshot = {request.version_id, std::move(request.bytes)},

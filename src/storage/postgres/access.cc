@@ -110,7 +110,7 @@ absl::StatusOr<AccessRecords> ReadAccessRecords(Sessions& sessions) {
   const Deadline deadline = sessions.NewDeadline();
   const std::vector<Statement> statements = {Statement(kReadBans), Statement(kReadTokens),
                                              Statement(kReadInvites)};
-  const auto read = RunUntil(deadline, [&](int) { return sessions.Run(statements, deadline); });
+  const auto read = RunUntil(sessions, statements, deadline);
   if (!read.ok()) return read.status();
   AccessRecords records;
   const Rows& bans = (*read)[0];
@@ -147,7 +147,7 @@ absl::StatusOr<std::string> PseudonymKey(Sessions& sessions) {
   const std::vector<Statement> statements = {
       Statement(kMakePseudonymKey).AddBytes(base::RandomBytes(kPseudonymKeyBytes)),
       Statement(kReadPseudonymKey)};
-  const auto rows = RunUntil(deadline, [&](int) { return sessions.Run(statements, deadline); });
+  const auto rows = RunUntil(sessions, statements, deadline);
   if (!rows.ok()) return rows.status();
   if (rows->back().empty()) return absl::DataLossError("the key of pseudonyms was removed");
   return std::string(rows->back().BytesAt(0, 0));

@@ -103,7 +103,7 @@ class ChainCheck {
  private:
   absl::StatusOr<Rows> Read(const Statement& statement) {
     const Deadline deadline = core_.sessions.NewDeadline();
-    return RunUntil(deadline, [&](int) { return core_.sessions.Run(statement, deadline); });
+    return RunUntil(core_.sessions, statement, deadline);
   }
 
   void AddProblem(std::string problem) {
@@ -222,8 +222,7 @@ absl::StatusOr<std::vector<ClientSummary>> PostgresAdministration::ReadSummaries
     const Statement& statement) {
   if (const absl::Status flushed = core_.notes.Flush(); !flushed.ok()) return flushed;
   const Deadline deadline = core_.sessions.NewDeadline();
-  const absl::StatusOr<Rows> rows =
-      RunUntil(deadline, [&](int) { return core_.sessions.Run(statement, deadline); });
+  const absl::StatusOr<Rows> rows = RunUntil(core_.sessions, statement, deadline);
   if (!rows.ok()) return rows.status();
   std::vector<ClientSummary> clients;
   auto ids = ArrayParameter::OfUuids(static_cast<size_t>(rows->size()));
@@ -233,8 +232,7 @@ absl::StatusOr<std::vector<ClientSummary>> PostgresAdministration::ReadSummaries
   }
   if (clients.empty()) return clients;
   const Statement read_ahead = Statement(kReadAhead).Add(std::move(ids));
-  const absl::StatusOr<Rows> ahead =
-      RunUntil(deadline, [&](int) { return core_.sessions.Run(read_ahead, deadline); });
+  const absl::StatusOr<Rows> ahead = RunUntil(core_.sessions, read_ahead, deadline);
   if (!ahead.ok()) return ahead.status();
   auto client = clients.begin();
   for (int row = 0; row < ahead->size(); ++row) {
@@ -275,8 +273,7 @@ absl::StatusOr<std::vector<StoredVersion>> PostgresAdministration::ReadVersions(
                                   .Add(std::min(after_number, largest))
                                   .Add(std::min(bytes_max, largest))
                                   .Add(kVersionsPerPage);
-  const absl::StatusOr<Rows> rows =
-      RunUntil(deadline, [&](int) { return core_.sessions.Run(statement, deadline); });
+  const absl::StatusOr<Rows> rows = RunUntil(core_.sessions, statement, deadline);
   if (!rows.ok()) return rows.status();
   std::vector<StoredVersion> versions;
   for (int row = 0; row < rows->size(); ++row) {
@@ -285,10 +282,8 @@ absl::StatusOr<std::vector<StoredVersion>> PostgresAdministration::ReadVersions(
                          .version = {.version_id = rows->UuidAt(row, 1),
                                      .parent_version_id = rows->UuidAt(row, 2),
                                      .segment = std::string(rows->BytesAt(row, 5))}};
-    if (const auto upload_id = rows->OptionalUuidAt(row, 6)) {
-      stored.version.pieces = OpenStoredPieces(
-          core_, client_id, rows->CountAt(row, 4),
-          {.upload_id = *upload_id, .count = static_cast<uint32_t>(rows->CountAt(row, 7))});
+    if (const auto pieces = PiecesAt(*rows, row, 6)) {
+      stored.version.pieces = OpenStoredPieces(core_, client_id, rows->CountAt(row, 4), *pieces);
     } else if (stored.version.segment.size() != rows->CountAt(row, 4)) {
       return absl::DataLossError(absl::StrCat("the segment of version ", stored.number,
                                               " has another length than was stored"));
@@ -306,8 +301,7 @@ absl::StatusOr<std::vector<VersionSummary>> PostgresAdministration::ListVersions
                                   .Add(client_id)
                                   .Add(std::min(after_number, largest))
                                   .Add(uint64_t{limit});
-  const absl::StatusOr<Rows> rows =
-      RunUntil(deadline, [&](int) { return core_.sessions.Run(statement, deadline); });
+  const absl::StatusOr<Rows> rows = RunUntil(core_.sessions, statement, deadline);
   if (!rows.ok()) return rows.status();
   std::vector<VersionSummary> versions;
   for (int row = 0; row < rows->size(); ++row) {
@@ -327,8 +321,7 @@ absl::StatusOr<std::vector<ReplicaPosition>> PostgresAdministration::ReadPositio
   const Statement statement = Statement(kReadPositions)
                                   .Add(client_id)
                                   .Add(std::max<int64_t>(since_unix_seconds, 0) / kSecondsOfDay);
-  const absl::StatusOr<Rows> rows =
-      RunUntil(deadline, [&](int) { return core_.sessions.Run(statement, deadline); });
+  const absl::StatusOr<Rows> rows = RunUntil(core_.sessions, statement, deadline);
   if (!rows.ok()) return rows.status();
   std::vector<ReplicaPosition> positions;
   for (int row = 0; row < rows->size(); ++row) {

@@ -123,11 +123,15 @@ ClientRecord RecordAt(const Rows& rows, int row, int first_column) {
   snapshot.number = rows.CountAt(row, column++);
   snapshot.stored_unix_seconds = rows.IntegerAt(row, column++);
   snapshot.bytes = rows.CountAt(row, column++);
-  if (const std::optional<Uuid> upload_id = rows.OptionalUuidAt(row, column++)) {
-    snapshot.pieces = {.upload_id = *upload_id,
-                       .count = static_cast<uint32_t>(rows.CountAt(row, column))};
-  }
+  snapshot.pieces = PiecesAt(rows, row, column);
   return record;
+}
+
+std::optional<StoredPieces> PiecesAt(const Rows& rows, int row, int column) {
+  const std::optional<Uuid> upload_id = rows.OptionalUuidAt(row, column);
+  if (!upload_id) return std::nullopt;
+  return StoredPieces{.upload_id = *upload_id,
+                      .count = static_cast<uint32_t>(rows.CountAt(row, column + 1))};
 }
 
 uint64_t NumberAfter(const Uuid& parent_version_id) {
@@ -140,6 +144,16 @@ std::optional<uint64_t> Place::NumberOf(const Uuid& version_id) const {
   if (version_id == client->latest_version_id) return client->latest_number;
   if (!child || child->number == client->first_number) return std::nullopt;
   return child->number - 1;
+}
+
+std::optional<uint64_t> Place::NumberOfWanted(const Uuid& version_id,
+                                              uint64_t recent_versions_max) const {
+  const std::optional<uint64_t> number = NumberOf(version_id);
+  if (!number || client->latest_number - *number >= recent_versions_max ||
+      (client->snapshot && client->snapshot->number >= *number)) {
+    return std::nullopt;
+  }
+  return number;
 }
 
 absl::StatusOr<Place> ReadPlace(Sessions& sessions, const Uuid& client_id, const Uuid& version_id,

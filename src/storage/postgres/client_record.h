@@ -59,6 +59,9 @@ struct ClientRecord {
   "c.snapshot_pieces"
 inline constexpr int kRecordColumns = 14;
 ClientRecord RecordAt(const Rows& rows, int row, int first_column);
+// The ID of an upload, and in the column after it the number of its pieces; nullopt for bytes that
+// are stored as a whole.
+std::optional<StoredPieces> PiecesAt(const Rows& rows, int row, int column);
 
 // The child of version `$2` of the client `c`: at the number $3, to which the ID of the parent
 // leads, or else by the index. LIMIT 1 keeps the index from being read after the first was found.
@@ -90,6 +93,10 @@ struct Place {
 
   // nullopt for a version that is not kept.
   std::optional<uint64_t> NumberOf(const Uuid& version_id) const;
+  // The version's number, if a snapshot of it is wanted: it is one of the latest, and newer than
+  // the present snapshot's.
+  std::optional<uint64_t> NumberOfWanted(const Uuid& version_id,
+                                         uint64_t recent_versions_max) const;
   // Whether a replica at a version that is not the latest one is accepted.
   bool AcceptsDivergedAt(const Uuid& version_id) const {
     return client && client->accepts_diverged && !version_id.IsNil() && !child &&

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/numbered_uuid.h"
+#include "storage/client_limits.h"
 #include "storage/postgres/access.h"
 #include "storage/postgres/client_record.h"
 #include "storage/postgres/history_removal.h"
@@ -14,8 +15,6 @@
 
 namespace tcsync::postgres_storage {
 namespace {
-
-bool IsOver(uint64_t amount, uint64_t max) { return max > 0 && amount > max; }
 
 // The upload is one of this storage, which created it.
 PostgresUpload* UploadOf(const std::shared_ptr<Upload>& upload) {
@@ -101,8 +100,8 @@ absl::StatusOr<AppendOutcome> TryAppend(const Core& core, PendingAppend& append)
   ++client.latest_number;
   const OverLimit usage{.bytes = client.history_bytes + client.snapshot_bytes(),
                         .versions = client.version_count()};
-  if (IsOver(usage.bytes, request.limits.bytes_max) ||
-      IsOver(usage.versions, request.limits.versions_max)) {
+  if (storage::IsOver(usage.bytes, request.limits.bytes_max) ||
+      storage::IsOver(usage.versions, request.limits.versions_max)) {
     return usage;
   }
   client.latest_version_id = base::WithNumber(append.random_id, client.latest_number);
@@ -170,12 +169,10 @@ absl::StatusOr<StoreSnapshotOutcome> TryStoreSnapshot(const Core& core,
       before.snapshot->version_id == request.version_id) {
     return StoreSnapshotOutcome::kStored;
   }
-  const std::optional<uint64_t> number = place->NumberOf(request.version_id);
-  if (!number || before.latest_number - *number >= request.recent_versions_max ||
-      (before.snapshot && before.snapshot->number >= *number)) {
-    return StoreSnapshotOutcome::kNotWanted;
-  }
-  if (IsOver(before.history_bytes + request.snapshot_bytes(), request.limits.bytes_max)) {
+  const std::optional<uint64_t> number =
+      place->NumberOfWanted(request.version_id, request.recent_versions_max);
+  if (!number) return StoreSnapshotOutcome::kNotWanted;
+  if (storage::IsOver(before.history_bytes + request.snapshot_bytes(), request.limits.bytes_max)) {
     return StoreSnapshotOutcome::kOverLimit;
   }
   PostgresUpload* const upload = UploadOf(request.upload);

@@ -142,7 +142,7 @@ class PostgresStorage final : public Storage {
     RunLater(pool_, std::move(done), [this](Deadline deadline) -> absl::Status {
       const std::vector<Statement> statements = {
           Statement(kProbe).AddBytes(base::RandomBytes(kProbeBytes)), Statement(kReadProbe)};
-      const auto run = RunUntil(deadline, [&](int) { return sessions_.Run(statements, deadline); });
+      const auto run = RunUntil(sessions_, statements, deadline);
       if (!run.ok()) return run.status();
       return run->back().empty() ? absl::DataLossError("a record that was written is not there")
                                  : absl::OkStatus();
@@ -188,8 +188,7 @@ class PostgresStorage final : public Storage {
                                          Deadline deadline) {
     const Statement statement =
         Statement(kReadChild).Add(client_id).Add(parent).Add(NumberAfter(parent));
-    const absl::StatusOr<Rows> rows =
-        RunUntil(deadline, [&](int) { return sessions_.Run(statement, deadline); });
+    const absl::StatusOr<Rows> rows = RunUntil(sessions_, statement, deadline);
     if (!rows.ok()) return rows.status();
     if (rows->empty()) return NoSuchClient{};
     if (rows->IsNull(0, 2)) {
@@ -201,10 +200,8 @@ class PostgresStorage final : public Storage {
     Version version{.version_id = rows->UuidAt(0, 3),
                     .parent_version_id = parent,
                     .segment = std::string(rows->BytesAt(0, 5))};
-    if (const auto upload_id = rows->OptionalUuidAt(0, 6)) {
-      version.pieces = OpenStoredPieces(
-          core(), client_id, rows->CountAt(0, 4),
-          {.upload_id = *upload_id, .count = static_cast<uint32_t>(rows->CountAt(0, 7))});
+    if (const auto pieces = PiecesAt(*rows, 0, 6)) {
+      version.pieces = OpenStoredPieces(core(), client_id, rows->CountAt(0, 4), *pieces);
     } else if (version.segment.size() != rows->CountAt(0, 4)) {
       return absl::DataLossError("the segment of a version has another length than was stored");
     }
@@ -213,15 +210,12 @@ class PostgresStorage final : public Storage {
 
   absl::StatusOr<std::optional<Snapshot>> ReadSnapshot(const Uuid& client_id, Deadline deadline) {
     const Statement statement = Statement(kReadSnapshot).Add(client_id);
-    const absl::StatusOr<Rows> rows =
-        RunUntil(deadline, [&](int) { return sessions_.Run(statement, deadline); });
+    const absl::StatusOr<Rows> rows = RunUntil(sessions_, statement, deadline);
     if (!rows.ok()) return rows.status();
     if (rows->empty()) return std::nullopt;
     Snapshot snapshot{.version_id = rows->UuidAt(0, 0), .bytes = ""};
-    if (const auto upload_id = rows->OptionalUuidAt(0, 2)) {
-      snapshot.pieces = OpenStoredPieces(
-          core(), client_id, rows->CountAt(0, 1),
-          {.upload_id = *upload_id, .count = static_cast<uint32_t>(rows->CountAt(0, 3))});
+    if (const auto pieces = PiecesAt(*rows, 0, 2)) {
+      snapshot.pieces = OpenStoredPieces(core(), client_id, rows->CountAt(0, 1), *pieces);
       return snapshot;
     }
     if (rows->IsNull(0, 4)) return absl::DataLossError("the snapshot's bytes are missing");

@@ -139,8 +139,7 @@ absl::Status ReplicaNotes::WriteSeen(const std::vector<std::pair<ClientDay, Uuid
         .Add(std::move(days))
         .Add(std::move(versions))
         .Add(std::move(hints));
-    const auto written =
-        RunUntil(deadline, [&](int) { return sessions_.Run(statement, deadline); });
+    const auto written = RunUntil(sessions_, statement, deadline);
     if (!written.ok()) return written.status();
   }
   return absl::OkStatus();
@@ -163,8 +162,7 @@ absl::Status ReplicaNotes::WriteAhead(const std::vector<std::pair<Uuid, ReplicaA
     write.Add(std::move(clients)).Add(std::move(versions)).Add(std::move(times));
     const Deadline deadline = sessions_.NewDeadline();
     const std::vector<Statement> statements = {std::move(write), std::move(trim)};
-    const auto written =
-        RunUntil(deadline, [&](int) { return sessions_.Run(statements, deadline); });
+    const auto written = RunUntil(sessions_, statements, deadline);
     if (!written.ok()) return written.status();
   }
   return absl::OkStatus();

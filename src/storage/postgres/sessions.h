@@ -109,7 +109,14 @@ auto RunUntil(Deadline deadline, Attempt attempt) -> decltype(attempt(0)) {
   }
 }
 
-// The same for a write: one that an earlier attempt has made is confirmed.
+// Runs statements that do no harm when they are repeated, until they succeed.
+template <typename Statements>
+auto RunUntil(Sessions& sessions, const Statements& statements, Deadline deadline)
+    -> decltype(sessions.Run(statements, deadline)) {
+  return RunUntil(deadline, [&](int) { return sessions.Run(statements, deadline); });
+}
+
+// The same as the first for a write: one that an earlier attempt has made is confirmed.
 template <typename Attempt>
 auto RunWriteUntil(Sessions& sessions, Deadline deadline, Attempt attempt) -> decltype(attempt(0)) {
   return RunUntil(deadline, [&](int unknown) -> decltype(attempt(0)) {

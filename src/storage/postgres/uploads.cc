@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "storage/client_limits.h"
 #include "storage/postgres/access.h"
 
 namespace tcsync::postgres_storage {
@@ -41,8 +42,6 @@ constexpr Sql kRemoveAbandoned{"remove_abandoned", R"(
     RETURNING client_id, upload_id)
   DELETE FROM tcsync.pieces AS p USING abandoned AS a
   WHERE p.client_id = a.client_id AND p.upload_id = a.upload_id)"};
-
-bool IsOver(uint64_t amount, uint64_t max) { return max > 0 && amount > max; }
 
 // The bytes that the upload may have, or the reason that it may not begin.
 using Allowed = std::variant<uint64_t, Conflict, NoSuchClient, OverLimit, NotWanted>;
@@ -79,19 +78,16 @@ absl::StatusOr<Allowed> AllowedBytes(const Core& core, const UploadRequest& requ
         ReadPlace(core.sessions, request.client_id, snapshot->version_id, deadline);
     if (!place.ok()) return place.status();
     if (!place->client) return NoSuchClient{};
-    const ClientRecord& client = *place->client;
-    const std::optional<uint64_t> number = place->NumberOf(snapshot->version_id);
-    if (!number || client.latest_number - *number >= snapshot->recent_versions_max ||
-        (client.snapshot && client.snapshot->number >= *number)) {
+    if (!place->NumberOfWanted(snapshot->version_id, snapshot->recent_versions_max)) {
       return NotWanted{};
     }
-    kept_bytes = client.history_bytes;
+    kept_bytes = place->client->history_bytes;
   } else {
     return kAny;
   }
   const ClientLimits& limits = request.limits;
   const uint64_t bytes = kept_bytes + std::max<uint64_t>(request.announced_bytes, 1);
-  if (IsOver(bytes, limits.bytes_max) || IsOver(versions, limits.versions_max)) {
+  if (storage::IsOver(bytes, limits.bytes_max) || storage::IsOver(versions, limits.versions_max)) {
     return OverLimit{.bytes = bytes, .versions = versions};
   }
   return limits.bytes_max > 0 ? limits.bytes_max - kept_bytes : kAny;
@@ -119,8 +115,7 @@ class StoredPieceSource final : public PieceSource {
                          deadline = core_.sessions.NewDeadline(),
                          done = std::move(done)](const absl::Status& admission) mutable {
       if (!admission.ok()) return done(admission);
-      const absl::StatusOr<Rows> rows =
-          RunUntil(deadline, [&](int) { return sessions.Run(statement, deadline); });
+      const absl::StatusOr<Rows> rows = RunUntil(sessions, statement, deadline);
       if (!rows.ok()) return done(rows.status());
       if (rows->empty()) {
         return done(absl::AbortedError("it was removed or replaced while it was being read"));

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/numbered_uuid.h"
+#include "storage/client_limits.h"
 #include "storage/rocksdb/access_records.h"
 #include "storage/version_numbers.h"
 
@@ -23,8 +24,6 @@ std::optional<SnapshotSummary> SummaryOf(const ChainHead& head) {
                          .stored_unix_seconds = snapshot->stored_unix_seconds,
                          .versions_since = head.latest_number - snapshot->number};
 }
-
-bool IsOver(uint64_t amount, uint64_t max) { return max > 0 && amount > max; }
 
 }  // namespace
 
@@ -140,8 +139,8 @@ absl::StatusOr<AppendOutcome> BatchBuilder::Append(AppendRequest& request) {
   const uint64_t kept_bytes = carries_on ? 0 : head.kept_history_bytes() + head.snapshot_bytes();
   const OverLimit usage{.bytes = kept_bytes + request.segment_bytes(),
                         .versions = (carries_on ? 0 : head.version_count()) + 1};
-  if (IsOver(usage.bytes, request.limits.bytes_max) ||
-      IsOver(usage.versions, request.limits.versions_max)) {
+  if (storage::IsOver(usage.bytes, request.limits.bytes_max) ||
+      storage::IsOver(usage.versions, request.limits.versions_max)) {
     return usage;
   }
   if (head.latest_number >= base::kVersionNumberMax) {
@@ -266,7 +265,8 @@ absl::StatusOr<StoreSnapshotOutcome> BatchBuilder::StoreSnapshot(StoreSnapshotRe
   if (head.record.snapshot && head.record.snapshot->number >= **number) {
     return StoreSnapshotOutcome::kNotWanted;
   }
-  if (IsOver(head.kept_history_bytes() + request.snapshot_bytes(), request.limits.bytes_max)) {
+  if (storage::IsOver(head.kept_history_bytes() + request.snapshot_bytes(),
+                      request.limits.bytes_max)) {
     return StoreSnapshotOutcome::kOverLimit;
   }
 
