@@ -15,6 +15,7 @@
 #include "storage/version_numbers.h"
 
 namespace tcsync::memory_storage {
+
 // An upload with known limits.
 class MemoryStorage::CollectedUpload final : public Upload {
  public:

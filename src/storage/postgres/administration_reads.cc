@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kSecondsOfDay = 86'400;
 constexpr int64_t kVersionsPerPage = 1000;
 
-// A client in the columns that SummaryAt reads, and its replicas ahead as two arrays.
+// A client in the columns that SummaryAt reads.
 #define TCSYNC_POSTGRES_SUMMARY                                                     \
   "SELECT c.client_id, " TCSYNC_POSTGRES_RECORD_COLUMNS                             \
   ", (SELECT max(day) FROM tcsync.positions AS p WHERE p.client_id = c.client_id) " \

@@ -228,10 +228,6 @@ Statement InsertVersionInPieces(const Uuid& client_id, const NewVersion& version
   return statement;
 }
 
-Statement RemovePieces(const Uuid& client_id, const Uuid& upload_id) {
-  return Statement(kRemovePieces).Add(client_id).Add(upload_id);
-}
-
 Statement TakeUpload(const Uuid& client_id, const Uuid& upload_id) {
   return Statement(kTakeUpload).Add(client_id).Add(upload_id);
 }
@@ -239,7 +235,8 @@ Statement TakeUpload(const Uuid& client_id, const Uuid& upload_id) {
 void ReplaceSnapshotBytes(const Uuid& client_id, const ClientRecord& before,
                           std::optional<std::string> bytes, std::vector<Statement>& statements) {
   if (before.snapshot && before.snapshot->pieces) {
-    statements.push_back(RemovePieces(client_id, before.snapshot->pieces->upload_id));
+    statements.push_back(
+        Statement(kRemovePieces).Add(client_id).Add(before.snapshot->pieces->upload_id));
   }
   if (bytes) {
     statements.push_back(Statement(kStoreSnapshot).Add(client_id).AddBytes(*std::move(bytes)));

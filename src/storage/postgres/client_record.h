@@ -133,7 +133,6 @@ struct NewVersion {
 Statement InsertVersion(const Uuid& client_id, const NewVersion& version, std::string segment);
 Statement InsertVersionInPieces(const Uuid& client_id, const NewVersion& version, uint64_t bytes,
                                 const StoredPieces& pieces);
-Statement RemovePieces(const Uuid& client_id, const Uuid& upload_id);
 // Takes the pieces of an upload out of the register of unfinished ones: a guard.
 Statement TakeUpload(const Uuid& client_id, const Uuid& upload_id);
 

@@ -101,13 +101,14 @@ bool HasPasswordAstray(absl::string_view url, const std::vector<std::string>& ho
          (path != absl::string_view::npos && has_at(before_parameters.substr(path)));
 }
 
-}  // namespace
-
+// The first of libpq's sentences about an error.
 std::string SentenceOf(absl::string_view libpq_message) {
   const std::vector<std::string> lines =
       absl::StrSplit(libpq_message, '\n', absl::SkipWhitespace());
   return lines.empty() ? "no reason is known" : std::string(absl::StripAsciiWhitespace(lines[0]));
 }
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<Target>> Target::Parse(const std::string& url) {
   const absl::Status refused = absl::InvalidArgumentError(

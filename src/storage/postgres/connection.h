@@ -87,9 +87,8 @@ class Connection {
   bool SetUp(Deadline deadline);
   static void TakeNotice(void* self, const PGresult* notice);
   absl::Status Send(absl::Span<const Statement> statements, std::vector<bool>& is_preparing);
-  // Waits until the socket can be read (or, where something is left to be sent, written).
+  // Sends what is left to be sent; false when it was not taken in time.
   bool Flush(Deadline deadline);
-  bool WaitForInput(Deadline deadline);
   // The next result, or the end of the present statement's; false when none came in time.
   bool Next(Deadline deadline, PGresult*& result);
   absl::Status Lost(const char* doing);
@@ -101,9 +100,6 @@ class Connection {
   std::unordered_map<const Sql*, std::string> names_;  // of prepared statements
   std::unordered_set<const Sql*> prepared_;
 };
-
-// The first of the server's sentences about an error, without the values that it repeats.
-std::string SentenceOf(absl::string_view libpq_message);
 
 }  // namespace tcsync::postgres_storage
 

@@ -2,7 +2,6 @@
 #ifndef TCSYNC_SRC_STORAGE_POSTGRES_CORE_H_
 #define TCSYNC_SRC_STORAGE_POSTGRES_CORE_H_
 
-#include "base/logger.h"
 #include "storage/postgres/replica_notes.h"
 #include "storage/postgres/sessions.h"
 #include "storage/postgres/usage.h"
@@ -15,7 +14,6 @@ struct Core {
   Usage& usage;
   ReplicaNotes& notes;
   storage::ReaderPool& pool;
-  const base::Logger& logger;
 };
 
 }  // namespace tcsync::postgres_storage

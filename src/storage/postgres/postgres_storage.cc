@@ -153,10 +153,7 @@ class PostgresStorage final : public Storage {
   OtherServers* other_servers() override { return &servers_; }
 
  private:
-  Core core() {
-    return {
-        .sessions = sessions_, .usage = usage_, .notes = notes_, .pool = pool_, .logger = logger_};
-  }
+  Core core() { return {.sessions = sessions_, .usage = usage_, .notes = notes_, .pool = pool_}; }
 
   absl::Status Down() const {
     return absl::UnavailableError(absl::StrCat("PostgreSQL is not there: ", sessions_.problem()));

@@ -1,7 +1,5 @@
 #include "storage/postgres/sessions.h"
 
-#include <iterator>
-
 namespace tcsync::postgres_storage {
 
 using Clock = std::chrono::steady_clock;

@@ -29,7 +29,6 @@ class Sessions {
            const base::Logger& logger);
 
   Deadline NewDeadline() const { return std::chrono::steady_clock::now() + wait_max_; }
-  std::chrono::milliseconds wait_max() const { return wait_max_; }
 
   // Whether the database has not been usable for longer than users wait. They are then refused at
   // once, except for the one whose turn it is to try.

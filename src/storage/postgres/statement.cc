@@ -37,7 +37,7 @@ std::string BigEndian(int64_t value) {
 
 // An array is: the number of dimensions, whether there are nulls, the elements' type; then for each
 // dimension its length and the index of the first element; then the elements, each behind its
-// length, which is -1 for null.
+// length.
 ArrayParameter::ArrayParameter(Oid array_type, Oid element_type, size_t count) : type_(array_type) {
   AppendBigEndian<int32_t>(1, bytes_);
   AppendBigEndian<int32_t>(1, bytes_);
@@ -67,8 +67,6 @@ void ArrayParameter::AddBytes(absl::string_view value) {
   bytes_.append(value.data(), value.size());
 }
 
-void ArrayParameter::AddNull() { AppendBigEndian<int32_t>(-1, bytes_); }
-
 Statement& Statement::AddParameter(Oid type, std::string value, bool is_null) {
   types_.push_back(type);
   values_.push_back(std::move(value));
@@ -89,8 +87,6 @@ Statement& Statement::Add(ArrayParameter value) {
   return AddParameter(value.type_, std::move(value.bytes_));
 }
 Statement& Statement::AddNullUuid() { return AddParameter(kUuid, "", /*is_null=*/true); }
-Statement& Statement::AddNullBytes() { return AddParameter(kBytes, "", /*is_null=*/true); }
-Statement& Statement::AddNullInteger() { return AddParameter(kInteger, "", /*is_null=*/true); }
 
 bool Statement::Send(PGconn* connection, const char* name) const {
   std::vector<const char*> values;

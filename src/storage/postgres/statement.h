@@ -38,7 +38,6 @@ class ArrayParameter {
   void Add(uint64_t value) { Add(static_cast<int64_t>(value)); }
   void Add(bool value);
   void AddBytes(absl::string_view value);
-  void AddNull();
 
  private:
   friend class Statement;
@@ -62,16 +61,8 @@ class Statement {
   Statement& AddText(std::string value);
   Statement& Add(ArrayParameter value);
   Statement& AddNullUuid();
-  Statement& AddNullBytes();
-  Statement& AddNullInteger();
-  template <typename T>
-  Statement& AddOptional(const std::optional<T>& value) {
-    if (value) return Add(*value);
-    if constexpr (std::is_same_v<T, Uuid>) {
-      return AddNullUuid();
-    } else {
-      return AddNullInteger();
-    }
+  Statement& AddOptional(const std::optional<Uuid>& value) {
+    return value ? Add(*value) : AddNullUuid();
   }
 
   const Sql& sql() const { return *sql_; }
