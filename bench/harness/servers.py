@@ -118,6 +118,13 @@ def reference(program, data_dir, log):
     return Server("reference", command, data_dir, log)
 
 
+def reference_over_postgres(program, postgres_url, log):
+    def command(port, url):
+        return [program, "--listen", f"127.0.0.1:{port}", "--postgres", url]
+
+    return Server("reference", command, postgres_url, log)
+
+
 NGINX_CONFIGURATION = """
 # Answers everything with a fixed 404, as get-child-version does when there is nothing new: what an
 # HTTP server that does nothing else can do on this machine.

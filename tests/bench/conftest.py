@@ -66,6 +66,6 @@ def run_script(name, *arguments):
         [SOURCE / "bench" / name, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         env={**os.environ, "PYTHON": sys.executable},
     )

@@ -1,10 +1,12 @@
 """bench/compare.sh and bench/run.sh, as people run them."""
 
 import json
+import os
 import re
+import shutil
 
 import pytest
-from conftest import fake_server, run_script, tcsync_server
+from conftest import BIN, fake_server, run_script, tcsync_server
 
 ROW = re.compile(r"^(\S+:\d+) +(\d+) +(\d+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$", re.MULTILINE)
 
@@ -41,6 +43,29 @@ def test_compare_refuses_unknown_loads():
     done = run_script("compare.sh", "http://127.0.0.1:9", "http://127.0.0.1:9", "add-versoin:8")
     assert done.returncode == 2
     assert "add-versoin:8" in done.stderr and "add-version" in done.stderr
+
+
+def test_compare_postgres_measures_beside_pgbench_and_a_population(tmp_path):
+    """If this fails, the numbers of PostgreSQL in docs/performance.md cannot be measured again."""
+    if not shutil.which("psql") and os.environ.get("CI") != "true":
+        pytest.skip("PostgreSQL is not installed")
+    done = run_script(
+        "compare-postgres.sh", "--connections", "2", "--rounds", "1", "--seconds", "1", "--population", "500",
+        "--directory", tmp_path, "--build-dir", BIN.parent,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^(.+?) +(add-version:2|catch-up:8) +(\d+)  (\w+) +(\d+) +([\d.]+) +", done.stdout, re.MULTILINE)
+    assert [(row[0], row[1], row[3]) for row in rows] == [
+        ("tcsync", "add-version:2", "pgbench"),
+        ("with 500 others", "add-version:2", "tcsync"),
+        ("with 500 others", "catch-up:8", "tcsync"),
+    ]
+    for row in rows:
+        assert float(row[5]) == pytest.approx(int(row[2]) / int(row[4]), abs=0.02)
+    costs = re.findall(r"^(tcsync|pgbench|with 500 others) +2 +(\d+) +(\d+)$", done.stdout, re.MULTILINE)
+    assert [cost[0] for cost in costs] == ["tcsync", "pgbench", "with 500 others"]
+    for _, table_bytes, log_bytes in costs:
+        assert int(table_bytes) > 1024 and int(log_bytes) > 1024, "less than the segment"
 
 
 def test_run_quick_writes_a_report(tmp_path):

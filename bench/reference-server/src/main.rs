@@ -1,14 +1,16 @@
 //! The reference implementation of the TaskChampion sync server, as far as it is published, to be
 //! measured against.
 //!
-//! The server program itself is not on crates.io. The two crates that decide and keep everything
-//! are: `taskchampion-sync-server-core` (the protocol's rules) and
-//! `taskchampion-sync-server-storage-sqlite` (transactions, durability). This program uses both as
-//! they come and adds the missing HTTP front, which is ours. Like the original it is made with
-//! actix-web and runs a transaction on the thread that received the request. Unlike the original it
-//! writes no access log, which is to the reference's advantage.
+//! The server program itself is not on crates.io. The crates that decide and keep everything are:
+//! `taskchampion-sync-server-core` (the protocol's rules), `taskchampion-sync-server-storage-sqlite`
+//! and `taskchampion-sync-server-storage-postgres` (transactions, durability). This program uses
+//! them as they come and adds the missing HTTP front, which is ours. Like the original it is made
+//! with actix-web and runs a transaction on the thread that received the request. Unlike the
+//! original it writes no access log, which is to the reference's advantage.
 //!
-//! Durability is the SQLite crate's own: WAL with `synchronous=FULL`, one connection per
+//! Durability is the crates' own. PostgreSQL's has SERIALIZABLE transactions on up to ten pooled
+//! connections, and needs a database with its tables (bench/harness/servers.py makes them).
+//! SQLite's is WAL with `synchronous=FULL`, one connection per
 //! transaction. Seen by strace: an add-version on a lone connection to the server does two fsyncs
 //! of the WAL, one of its directory and one of the database, because closing the last connection
 //! to a database also ends its WAL; under load, when another connection is open, it does the WAL's
@@ -23,6 +25,7 @@ use taskchampion_sync_server_core::{
     AddVersionResult, GetVersionResult, Server, ServerConfig, ServerError, SnapshotUrgency,
     NIL_VERSION_ID,
 };
+use taskchampion_sync_server_storage_postgres::PostgresStorage;
 use taskchampion_sync_server_storage_sqlite::SqliteStorage;
 use uuid::Uuid;
 
@@ -150,29 +153,39 @@ async fn get_snapshot(server: web::Data<Server>, request: HttpRequest) -> Result
     })
 }
 
-/// Reads `--listen ADDRESS:PORT --data-dir DIRECTORY`, in either order.
-fn parse_arguments() -> anyhow::Result<(String, String)> {
-    let (mut listen, mut data_dir) = (None, None);
+/// Where the data is kept.
+enum Place {
+    DataDir(String),
+    Postgres(String),
+}
+
+/// Reads `--listen ADDRESS:PORT` and one of `--data-dir DIRECTORY` and `--postgres CONNECTION-STRING`.
+fn parse_arguments() -> anyhow::Result<(String, Place)> {
+    let (mut listen, mut place) = (None, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         let value = arguments.next().with_context(|| format!("{flag} needs a value"))?;
         match flag.as_str() {
             "--listen" => listen = Some(value),
-            "--data-dir" => data_dir = Some(value),
-            _ => bail!("unknown flag {flag}; there are --listen ADDRESS:PORT and --data-dir DIR"),
+            "--data-dir" => place = Some(Place::DataDir(value)),
+            "--postgres" => place = Some(Place::Postgres(value)),
+            _ => bail!("unknown flag {flag}; there are --listen ADDRESS:PORT, --data-dir DIR and --postgres URL"),
         }
     }
     Ok((
         listen.context("--listen ADDRESS:PORT is missing")?,
-        data_dir.context("--data-dir DIR is missing")?,
+        place.context("--data-dir DIR or --postgres URL is missing")?,
     ))
 }
 
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
-    let (listen, data_dir) = parse_arguments()?;
-    let storage = SqliteStorage::new(&data_dir)?;
-    let server = web::Data::new(Server::new(ServerConfig::default(), storage));
+    let (listen, place) = parse_arguments()?;
+    let configuration = ServerConfig::default();
+    let server = web::Data::new(match place {
+        Place::DataDir(directory) => Server::new(configuration, SqliteStorage::new(&directory)?),
+        Place::Postgres(url) => Server::new(configuration, PostgresStorage::new(url).await?),
+    });
     let listening = HttpServer::new(move || {
         App::new()
             .app_data(server.clone())
