@@ -13,6 +13,7 @@ from ..alone import is_alone
 from ..computer import ThisComputer
 from ..diagnosis import errors_as_findings
 from ..findings import CommandStopped, Finding, Problem
+from .directory_watch import IDLE_LOOK_S, LOOK_S, DirectoryWatch
 from .journal import SyncRecord
 from .local_changes import LocalChanges
 from .notes import Notes
@@ -21,8 +22,6 @@ from .pace import Pace
 from .routes import Routes
 from .server_news import ServerNews
 
-#: Between two looks at the files of the database.
-LOOK_S = 0.5
 #: A loop that stood still for longer than that was stopped, or its computer slept.
 SLEPT_S = 10.0
 #: The network's routes are compared that often.
@@ -50,7 +49,6 @@ class Agent:
         # Set by the other thread.
         self._told: SimpleQueue[UUID | None] = SimpleQueue()
         self._has_answer = threading.Event()
-        self._wake = threading.Event()
         url, client_id, _ = self._settings
         with errors_as_findings(url=url, client_id=client_id):
             self._news = ServerNews(
@@ -61,6 +59,7 @@ class Agent:
                 self._on_answer,
                 ca_file=ca_file,
             )
+        self._watch = DirectoryWatch(self._changes.database)
 
     def run(self) -> None:
         """Until the settings are others, or a KeyboardInterrupt."""
@@ -72,13 +71,16 @@ class Agent:
             self._loop()
         finally:
             self._news.stop()
+            self._watch.close()
 
     def _loop(self) -> None:
         looked_at = read_at = time.monotonic()
         while True:
             due = self._pace.due()
-            self._wake.wait(LOOK_S if due is None else min(LOOK_S, max(0.0, due - time.monotonic())))
-            self._wake.clear()
+            self._watch.wait(
+                longest_s=LOOK_S if self._changes.is_unread else IDLE_LOOK_S,
+                until=due,
+            )
             now = time.monotonic()
             if now - looked_at > SLEPT_S or self._has_slept() or self._is_network_another(now):
                 self._pace.on_connection(now)
@@ -106,11 +108,11 @@ class Agent:
     def _on_news(self, version_id: UUID | None) -> None:
         """On the other thread, as the next one."""
         self._told.put(version_id)
-        self._wake.set()
+        self._watch.wake()
 
     def _on_answer(self) -> None:
         self._has_answer.set()
-        self._wake.set()
+        self._watch.wake()
 
     def _has_news(self) -> bool:
         """Whether the server has told of another version than this computer's. That of a sync which goes on, the

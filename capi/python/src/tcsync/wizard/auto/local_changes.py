@@ -9,7 +9,8 @@ from uuid import UUID
 
 from tcsync import NIL_VERSION, Operation, Replica, ReplicaError, ReplicaFault, UndoPoint
 
-_FILES = ("taskchampion.sqlite3", "taskchampion.sqlite3-wal", "taskchampion.sqlite3-journal")
+_DATABASE = "taskchampion.sqlite3"
+_FILES = (_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-journal")
 
 
 class LocalChanges:
@@ -17,12 +18,15 @@ class LocalChanges:
 
     def __init__(self, data_directory: Path) -> None:
         self._directory = data_directory
+        self.database = data_directory / _DATABASE
         self._seen: tuple[object, ...] | None = None
         #: What the last sync has left, because no sync sends it: no reason for another one.
         self._left: tuple[Operation, ...] = ()
         self._pending: tuple[Operation, ...] = ()
         #: Whether a look has found a database: then it is not to be made anew where it is missing.
         self.has_had_database = False
+        #: Whether the last look could not read the database, because it was in use.
+        self.is_unread = False
         #: The version up to which the replica was synced, at the last look.
         self.base_version: UUID = NIL_VERSION
 
@@ -30,11 +34,13 @@ class LocalChanges:
         """Whether there are changes to send, and others than at the last look. Costs little while no program has
         written to the database."""
         seen = self._signature()
+        self.is_unread = False
         if seen == self._seen:
             return False
         before = self._pending
         if not self._read():
-            return False  # It is in use at the moment, and the next look reads it.
+            self.is_unread = True  # The next look reads it.
+            return False
         self._seen = seen
         return bool(self._pending) and self._pending not in (before, self._left)
 
