@@ -32,6 +32,7 @@ struct StorageStats {
   uint64_t disk_bytes_total = 0;
   uint64_t queued_writes = 0;
   uint64_t queued_bytes = 0;
+  bool makes_backups = true;             // false: another program makes those of its data
   int64_t last_backup_unix_seconds = 0;  // in any directory; 0: none is known
   // The backend's own figures, such as {"rocksdb_compaction_pending", 1}: names in the style of
   // Prometheus, each with one value.

@@ -163,9 +163,8 @@ absl::Status BeastListener::BindAddresses(const std::vector<std::string>& addres
 
 void BeastListener::BindAdministration() {
   if (!options_.admin_socket || options_.storage == "memory") return;
-  // Where the storage is elsewhere, the directory has only the socket, and nobody has made it yet.
-  // A failure shows at once.
-  if (options_.storage == "postgres") mkdir(options_.data_dir.c_str(), S_IRWXU);
+  // A storage with another place for its data has not made the directory. A failure shows at once.
+  mkdir(options_.data_dir.c_str(), S_IRWXU);
   const std::string text = absl::StrCat("unix:", options_.data_dir, "/admin.sock");
   absl::StatusOr<listener::ListenAddress> address = listener::ParseListenAddress(text, "data-dir");
   absl::Status status = address.status();

@@ -27,9 +27,11 @@ void CollectStorageStats(const StorageStats& stats, Registry::Sink& sink) {
     gauge("tcsync_disk_size_bytes", "The size of the disk of the data directory.",
           stats.disk_bytes_total);
   }
-  gauge("tcsync_last_backup_timestamp_seconds",
-        "Time of the last backup, in seconds since 1970; 0: none is known.",
-        static_cast<uint64_t>(stats.last_backup_unix_seconds));
+  if (stats.makes_backups) {
+    gauge("tcsync_last_backup_timestamp_seconds",
+          "Time of the last backup, in seconds since 1970; 0: none is known.",
+          static_cast<uint64_t>(stats.last_backup_unix_seconds));
+  }
   gauge("tcsync_commit_queue_writes", "Writes that wait to be committed.", stats.queued_writes);
   gauge("tcsync_commit_queue_bytes", "Bytes of the writes that wait to be committed.",
         stats.queued_bytes);

@@ -312,6 +312,7 @@ class TestOperating:
         metrics = wire.request(server.metrics_url, "GET", "/metrics").body.decode()
         assert "tcsync_disk_free_bytes" not in metrics
         assert "postgres_connections" in metrics
+        assert "last_backup" not in metrics, "the alert of an old backup would fire for ever"
 
     def test_the_database_goes_and_comes_back(self, database, start_on):
         server = start_on(database, "--database-wait-max", "300")

@@ -338,6 +338,7 @@ absl::StatusOr<StorageStats> PostgresAdministration::ReadStats() {
       core_.sessions.Run(Statement(kReadDatabaseSize), core_.sessions.NewDeadline());
   if (!size.ok()) return size.status();
   StorageStats stats;
+  stats.makes_backups = false;
   stats.clients = core_.usage.clients();
   stats.live_bytes = core_.usage.live_bytes();
   stats.bytes_on_disk = size->CountAt(0, 0);
