@@ -220,8 +220,8 @@ absl::StatusOr<AppendOutcome> AppendAlone(const Core& core, PendingAppend& appen
       append.request.upload != nullptr) {
     UploadOf(append.request.upload)->SetStored();
   }
-  // Before an attempt in a batch the outcome was unknown already.
-  if (unknown_before > 0 && outcome.status().code() == absl::StatusCode::kUnavailable) {
+  // The outcome of an attempt in a batch was unknown already.
+  if (unknown_before > 0 && !outcome.ok()) {
     return absl::DeadlineExceededError(outcome.status().message());
   }
   if (!outcome.ok()) return ForCaller(outcome.status());

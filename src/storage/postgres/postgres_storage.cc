@@ -1,5 +1,6 @@
 #include "storage/postgres/postgres_storage.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -24,9 +25,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// The last column: the client should have a version at the number to which the parent's ID leads,
+// and has none.
 constexpr Sql kReadChild{"read_child", R"(
   SELECT c.latest_version_id, c.accepts_diverged, v.number, v.version_id, v.bytes, v.segment,
-         v.upload_id, v.pieces
+         v.upload_id, v.pieces,
+         CASE WHEN v.number IS NULL AND $3 BETWEEN c.first_number AND c.latest_number
+              THEN NOT EXISTS (SELECT 1 FROM tcsync.versions AS n
+                               WHERE n.client_id = c.client_id AND n.number = $3)
+              ELSE false END
   FROM tcsync.clients AS c )" TCSYNC_POSTGRES_CHILD " WHERE c.client_id = $1"};
 // In one statement, so that the record and the bytes are of one moment.
 constexpr Sql kReadSnapshot{"read_snapshot", R"(
@@ -46,6 +53,7 @@ class PostgresStorage final : public Storage {
   PostgresStorage(std::shared_ptr<Target> target, const PostgresStorageOptions& options,
                   const base::Logger& logger)
       : logger_(logger),
+        queue_bytes_max_(options.queue_bytes_max),
         instruments_(options.registry == nullptr
                          ? nullptr
                          : std::make_unique<storage::CommitInstruments>(*options.registry)),
@@ -91,7 +99,9 @@ class PostgresStorage final : public Storage {
     return absl::OkStatus();
   }
 
-  bool RefusesWrites() const override { return sessions_.is_down() || appender_->is_full(); }
+  bool RefusesWrites() const override {
+    return sessions_.is_down() || appender_->is_full() || IsFullOfAppendsAlone();
+  }
 
   void BeginUpload(UploadRequest request, BeginUploadCallback done) override {
     RunLater(pool_, std::move(done),
@@ -102,6 +112,9 @@ class PostgresStorage final : public Storage {
 
   void Append(AppendRequest request, AppendCallback done) override {
     if (sessions_.is_down()) return done(Down());
+    if (IsFullOfAppendsAlone()) {
+      return done(absl::UnavailableError("too many writes are waiting for PostgreSQL"));
+    }
     PendingAppend append{.request = std::move(request),
                          .done = std::move(done),
                          .random_id = base::RandomUuidWithNumber(0),
@@ -170,13 +183,21 @@ class PostgresStorage final : public Storage {
     });
   }
 
+  // Appends that have left the queue of the appender, where they were counted.
+  bool IsFullOfAppendsAlone() const {
+    return bytes_alone_ > queue_bytes_max_ || write_pool_.waiting() >= base::kReadsWaitingMax;
+  }
+
   // The append has been admitted already.
   void AppendAloneLater(PendingAppend append) {
+    const uint64_t bytes = append.request.segment.size();
+    bytes_alone_ += bytes;
     write_pool_.Continue(
-        [core = core(), append = std::move(append)](const absl::Status& admission) mutable {
-          if (!admission.ok()) return append.done(admission);
-          absl::StatusOr<AppendOutcome> outcome = AppendAlone(core, append);
+        [this, bytes, append = std::move(append)](const absl::Status& admission) mutable {
+          absl::StatusOr<AppendOutcome> outcome =
+              admission.ok() ? AppendAlone(core(), append) : admission;
           append.request.upload.reset();
+          bytes_alone_ -= bytes;
           append.done(std::move(outcome));
         });
   }
@@ -188,6 +209,7 @@ class PostgresStorage final : public Storage {
     const absl::StatusOr<Rows> rows = RunUntil(sessions_, statement, deadline);
     if (!rows.ok()) return rows.status();
     if (rows->empty()) return NoSuchClient{};
+    if (rows->BooleanAt(0, 8)) return absl::DataLossError("a version is missing");
     if (rows->IsNull(0, 2)) {
       const Uuid latest = rows->UuidAt(0, 0);
       return NoChild{
@@ -247,6 +269,8 @@ class PostgresStorage final : public Storage {
   }
 
   const base::Logger logger_;
+  const uint64_t queue_bytes_max_;
+  std::atomic<uint64_t> bytes_alone_ = 0;
   const std::unique_ptr<const storage::CommitInstruments> instruments_;  // null: not measured
   Sessions sessions_;
   Usage usage_;

@@ -1,5 +1,9 @@
 #include "storage/postgres/sessions.h"
 
+#include <algorithm>
+
+#include "base/limits.h"
+
 namespace tcsync::postgres_storage {
 
 using Clock = std::chrono::steady_clock;
@@ -56,30 +60,56 @@ void Sessions::NoteUnusable(const absl::Status& status) {
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> Sessions::Take(Deadline deadline) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      std::unique_ptr<Connection> connection = std::move(idle_.back());
-      idle_.pop_back();
-      ++lent_;
-      return connection;
-    }
-  }
+  if (std::unique_ptr<Connection> connection = TakeIdle()) return connection;
   absl::StatusOr<std::unique_ptr<Connection>> opened = Connection::Open(*target_, deadline);
-  if (!opened.ok()) {
-    NoteUnusable(opened.status());
-    return opened.status();
+  if (opened.ok()) {
+    NoteUsable();
+    const std::lock_guard lock(mutex_);
+    ++lent_;
+    return opened;
   }
-  NoteUsable();
+  // A server that takes no further connection may go on answering on those that there are. One that
+  // is gone does not keep the caller from trying the next one.
+  if (std::unique_ptr<Connection> connection = AwaitIdle(
+          std::min(deadline, Clock::now() + std::chrono::milliseconds(base::kDatabaseRetryMs)))) {
+    return connection;
+  }
+  NoteUnusable(opened.status());
+  return opened.status();
+}
+
+std::unique_ptr<Connection> Sessions::TakeIdle() {
   const std::lock_guard lock(mutex_);
+  return TakeIdleLocked();
+}
+
+std::unique_ptr<Connection> Sessions::TakeIdleLocked() {
+  if (idle_.empty()) return nullptr;
+  std::unique_ptr<Connection> connection = std::move(idle_.back());
+  idle_.pop_back();
   ++lent_;
-  return opened;
+  return connection;
+}
+
+std::unique_ptr<Connection> Sessions::AwaitIdle(Deadline deadline) {
+  std::unique_lock lock(mutex_);
+  returned_.wait_until(lock, deadline, [this] { return !idle_.empty() || lent_ == 0; });
+  return TakeIdleLocked();
 }
 
 void Sessions::GiveBack(std::unique_ptr<Connection> connection) {
-  const std::lock_guard lock(mutex_);
-  --lent_;
-  if (connection->is_usable() && !unusable_since_) idle_.push_back(std::move(connection));
+  const bool is_usable = connection->is_usable();
+  {
+    const std::lock_guard lock(mutex_);
+    --lent_;
+    if (is_usable) {
+      idle_.push_back(std::move(connection));
+    } else {
+      idle_.clear();  // most likely they are lost as well; each would cost another attempt
+    }
+  }
+  returned_.notify_all();
+  if (is_usable) NoteUsable();  // the server has just answered on it
 }
 
 absl::StatusOr<std::vector<Rows>> Sessions::Run(absl::Span<const Statement> statements,
@@ -94,11 +124,6 @@ absl::StatusOr<std::vector<Rows>> Sessions::Run(absl::Span<const Statement> stat
   // The first statement that a pooler has lost costs no caller an attempt: some make only one.
   if (absl::IsAborted(rows.status()) && prepares && !target_->prepares()) {
     rows = (*connection)->Run(statements, deadline);
-  }
-  if (!(*connection)->is_usable()) {
-    // The others of that server are most likely lost as well; each would cost another attempt.
-    const std::lock_guard lock(mutex_);
-    idle_.clear();
   }
   GiveBack(*std::move(connection));
   return rows;

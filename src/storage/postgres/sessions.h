@@ -4,6 +4,7 @@
 #define TCSYNC_SRC_STORAGE_POSTGRES_SESSIONS_H_
 
 #include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/logger.h"
 #include "storage/postgres/connection.h"
@@ -55,6 +57,11 @@ class Sessions {
 
  private:
   absl::StatusOr<std::unique_ptr<Connection>> Take(Deadline deadline);
+  // nullptr: there is none.
+  std::unique_ptr<Connection> TakeIdle();
+  std::unique_ptr<Connection> TakeIdleLocked();  // with mutex_
+  // Waits for one of those that are lent. nullptr: none is, or none came back usable in time.
+  std::unique_ptr<Connection> AwaitIdle(Deadline deadline);
   void GiveBack(std::unique_ptr<Connection> connection);
   void NoteUsable();
   void NoteUnusable(const absl::Status& status);
@@ -63,6 +70,7 @@ class Sessions {
   const std::chrono::milliseconds wait_max_;
   const base::Logger logger_;
   mutable std::mutex mutex_;  // guards the members below
+  std::condition_variable returned_;
   std::vector<std::unique_ptr<Connection>> idle_;
   int lent_ = 0;
   std::optional<Deadline> unusable_since_;
@@ -79,8 +87,9 @@ inline bool MayTryAgain(const absl::Status& status) {
 
 // Calls `attempt` until it succeeds, fails for good, or the deadline is over. It gets the number of
 // attempts whose outcome is unknown, and must be one that can be repeated: it finds what such an
-// attempt has done. At the deadline: kDeadlineExceeded if an attempt may have changed something,
-// otherwise kUnavailable.
+// attempt has done. kDeadlineExceeded: an attempt may have changed something, and the time was
+// over, or a later attempt could not find it out. kUnavailable: the time was over, and nothing was
+// changed.
 template <typename Attempt>
 auto RunUntil(Deadline deadline, Attempt attempt) -> decltype(attempt(0)) {
   int unknown = 0;
@@ -94,15 +103,16 @@ auto RunUntil(Deadline deadline, Attempt attempt) -> decltype(attempt(0)) {
         return result.status();
       }
     }();
-    if (status.ok() || !MayTryAgain(status)) return result;
+    if (status.ok()) return result;
     if (status.code() == absl::StatusCode::kUnknown) ++unknown;
-    if (std::chrono::steady_clock::now() + pause >= deadline) {
-      if (unknown > 0) {
-        return absl::DeadlineExceededError(
-            "PostgreSQL's answer was lost, so that it is unknown whether the change was made");
-      }
-      return absl::UnavailableError(status.message());
+    const bool ends = !MayTryAgain(status) || std::chrono::steady_clock::now() + pause >= deadline;
+    if (ends && unknown > 0) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          "PostgreSQL's answer was lost, so that it is unknown whether the change was made; then: ",
+          status.message()));
     }
+    if (!MayTryAgain(status)) return result;
+    if (ends) return absl::UnavailableError(status.message());
     std::this_thread::sleep_for(pause);
     pause = std::min(2 * pause, std::chrono::milliseconds(200));
   }

@@ -36,6 +36,10 @@ constexpr Sql kDiscard{"discard_upload", R"(
   WHERE p.client_id = d.client_id AND p.upload_id = d.upload_id)"};
 constexpr Sql kReadPiece{"read_piece", R"(
   SELECT bytes FROM tcsync.pieces WHERE client_id = $1 AND upload_id = $2 AND piece = $3)"};
+// The versions of one client have no index by upload; this is read after damage or a race only.
+constexpr Sql kIsStored{"is_stored", R"(
+  SELECT EXISTS (SELECT 1 FROM tcsync.clients WHERE client_id = $1 AND snapshot_upload_id = $2)
+      OR EXISTS (SELECT 1 FROM tcsync.versions WHERE client_id = $1 AND upload_id = $2))"};
 constexpr Sql kRemoveAbandoned{"remove_abandoned", R"(
   WITH abandoned AS (
     DELETE FROM tcsync.uploads WHERE last_piece < now() - $1 * interval '1 second'
@@ -96,6 +100,17 @@ absl::StatusOr<Allowed> AllowedBytes(const Core& core, const UploadRequest& requ
 // The bytes of an unfinished upload are not among those of clients.
 constexpr UsageChange OfUpload(int64_t bytes) { return {.upload_bytes = bytes}; }
 
+// A segment or a snapshot that is stored has all of its pieces, from the transaction that stored it
+// to the one that removes it.
+absl::Status WhyIsPieceMissing(Sessions& sessions, const Uuid& client_id, const Uuid& upload_id,
+                               Deadline deadline) {
+  const absl::StatusOr<Rows> rows =
+      RunUntil(sessions, Statement(kIsStored).Add(client_id).Add(upload_id), deadline);
+  if (!rows.ok()) return rows.status();
+  if (rows->BooleanAt(0, 0)) return absl::DataLossError("a piece of it is missing");
+  return absl::AbortedError("it was removed or replaced while it was being read");
+}
+
 class StoredPieceSource final : public PieceSource {
  public:
   StoredPieceSource(const Core& core, const Uuid& client_id, uint64_t bytes,
@@ -111,15 +126,13 @@ class StoredPieceSource final : public PieceSource {
                                     .Add(client_id_)
                                     .Add(pieces_.upload_id)
                                     .Add(static_cast<uint64_t>(next_piece_++));
-    core_.pool.Continue([&sessions = core_.sessions, statement,
-                         deadline = core_.sessions.NewDeadline(),
+    core_.pool.Continue([&sessions = core_.sessions, statement, client_id = client_id_,
+                         upload_id = pieces_.upload_id, deadline = core_.sessions.NewDeadline(),
                          done = std::move(done)](const absl::Status& admission) mutable {
       if (!admission.ok()) return done(admission);
       const absl::StatusOr<Rows> rows = RunUntil(sessions, statement, deadline);
       if (!rows.ok()) return done(rows.status());
-      if (rows->empty()) {
-        return done(absl::AbortedError("it was removed or replaced while it was being read"));
-      }
+      if (rows->empty()) return done(WhyIsPieceMissing(sessions, client_id, upload_id, deadline));
       done(std::string(rows->BytesAt(0, 0)));
     });
   }

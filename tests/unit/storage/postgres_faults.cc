@@ -125,6 +125,13 @@ void PostgresProxy::CutAfter(Direction direction, uint64_t bytes, bool refuse_th
   was_cut_ = false;
 }
 
+void PostgresProxy::AwaitCut() {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_for(lock, std::chrono::seconds(10), [this] { return was_cut_; })) {
+    ADD_FAILURE() << "nothing was cut";
+  }
+}
+
 bool PostgresProxy::EndCut() {
   const std::lock_guard lock(mutex_);
   cut_.reset();
@@ -190,6 +197,7 @@ void PostgresProxy::Pump(const std::shared_ptr<Pair>& pair, Direction direction)
           size = cut_->bytes_left;
           is_open = false;
           was_cut_ = true;
+          changed_.notify_all();
           refusing_ = cut_->refuse_then;
           cut_.reset();
         } else {

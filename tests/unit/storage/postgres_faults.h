@@ -55,6 +55,8 @@ class PostgresProxy {
   // connections from now on: requests as soon as the last byte has passed, and answers when there
   // are more. Then, with `refuse_then`, refuses connections.
   void CutAfter(Direction direction, uint64_t bytes, bool refuse_then = false);
+  // Waits until the cut was made.
+  void AwaitCut();
   // Whether the cut was made. Ends the order for it, and the refusal.
   bool EndCut();
 

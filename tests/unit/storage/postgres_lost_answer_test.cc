@@ -9,6 +9,7 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -459,6 +460,25 @@ TEST_P(PostgresLostAnswerTest, IsKnownOrUnknownWhenTheServerIsGone) {
       if (!was_cut) break;
     }
   }
+  ExpectSound();
+}
+
+// The server is there again, but refuses to tell. "Nothing was stored" would be a guess.
+TEST_P(PostgresLostAnswerTest, IsUnknownWhenLaterAttemptsFail) {
+  const std::unique_ptr<Storage> through = OpenPostgres(proxy_->url());
+  ASSERT_NE(through, nullptr);
+  TestSession session(database_->url());
+  const Attempt attempt = GetParam().prepare(*direct_);
+  proxy_->CutAfter(Direction::kAnswer, 0, /*refuse_then=*/true);
+  absl::Status status;
+  std::thread writer([&] { status = attempt.write(*through); });
+  proxy_->AwaitCut();
+  session.Run("ALTER SCHEMA tcsync RENAME TO hidden");
+  EXPECT_TRUE(proxy_->EndCut());
+  writer.join();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded) << status;
+  session.Run("ALTER SCHEMA hidden RENAME TO tcsync");
+  attempt.was_made(*direct_);  // not by half
   ExpectSound();
 }
 
