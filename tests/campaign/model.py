@@ -28,8 +28,10 @@ class Broken(AssertionError):
 class Connection:
     """One replica's connection, made again when it was lost. Requests raise OSError when there was no answer."""
 
-    def __init__(self, url):
+    def __init__(self, url, context=None):
+        """`context`: of TLS."""
         self._url = url
+        self._context = context
         self._connection = None
 
     def request(self, method, path, client_id, body=None, content_type=None):
@@ -38,7 +40,7 @@ class Connection:
             headers["Content-Type"] = content_type
         try:
             if self._connection is None:
-                self._connection = wire.connect(self._url)
+                self._connection = wire.connect(self._url, self._context)
             self._connection.request(method, path, body, headers)
             answer = self._connection.getresponse()
             return wire.Response(answer.status, answer.headers, answer.read())
@@ -95,8 +97,9 @@ class Client:
                 self.bytes += len(segment)
                 return version_id
             if answer.status in (409, 429, 503, 507):
-                # Refused, so it is not there; but the disk's 507 promises that only while the process lives.
-                if answer.status != 507:
+                # Refused, so it is not there; but the disk's 507 promises that only while the process lives, and a 503 can
+                # come from a database that did not answer, or from a proxy.
+                if answer.status != 507 and b"unknown" not in answer.body:
                     self.unanswered[parent_id].discard(hashed)
                 return None
         raise Broken(f"client {self.client_id}: add-version was answered {answer.status} {answer.body[:200]}")

@@ -1,0 +1,7 @@
+-- Roles and the database, as the superuser on the primary:
+--   psql -v owner_password=... -v server_password=... -f roles.sql
+CREATE ROLE tcsync_owner LOGIN PASSWORD :'owner_password';
+CREATE ROLE tcsync_server LOGIN PASSWORD :'server_password';
+CREATE DATABASE tcsync OWNER tcsync_owner ENCODING 'UTF8' TEMPLATE template0;
+REVOKE CONNECT ON DATABASE tcsync FROM PUBLIC;
+GRANT CONNECT ON DATABASE tcsync TO tcsync_server;
