@@ -11,6 +11,7 @@ database was whole, and how often another machine became the primary.
 """
 
 import contextlib
+import itertools
 import random
 import signal
 import ssl
@@ -40,7 +41,6 @@ ACKNOWLEDGED_AFTERWARDS = 3
 SNAPSHOT_RATE = 0.05
 # Taken by the servers as pieces, in transactions of their own.
 LARGE_RATE, LARGE_BYTES = 0.02, 400_000
-READ = ("GET",)
 CADDY = "caddy"
 
 
@@ -70,7 +70,7 @@ class Load:
         self.shared = Client()
         self.failures = []
         self.longest_answer_s = 0
-        self.statuses = {}
+        self.connections = []
         self._serial = 0
         self._lock = threading.Lock()
         self._is_over = threading.Event()
@@ -110,6 +110,7 @@ class Load:
     def _work(self, turn, way):
         """Repeats `turn(connection)`, which returns whether it was acknowledged a write."""
         connection = Observed(way, self)
+        self.connections.append(connection)
         while not self._is_over.wait(PAUSE_S * (0.5 + self.random.random())):
             began = time.monotonic()
             try:
@@ -191,14 +192,22 @@ class Observed(Connection):
         super().__init__(way.url, way.context)
         self._way = way
         self._load = load
+        self._next_url = way.url
+
+    def move(self, url):
+        """The next request goes to another address."""
+        self._next_url = url
 
     def request(self, method, path, client_id, body=None, content_type=None):
+        if self._next_url != self._url:
+            self.close()
+            self._url = self._next_url
         began = time.monotonic()
         answer = super().request(method, path, client_id, body, content_type)
         load = self._load
         load.longest_answer_s = max(load.longest_answer_s, time.monotonic() - began)
         load.campaign.count(f"{answer.status}, {self._way.name}")
-        allowed = (200, 404, 503) if method in READ else (200, 409, 503)
+        allowed = (200, 404, 503) if method == "GET" else (200, 409, 503)
         if answer.status not in allowed:
             raise Broken(f"{self._way.name}: {method} {path} was answered {answer.status} {answer.body[:300]}")
         if answer.status == 503 and not answer.headers["Retry-After"]:
@@ -307,7 +316,6 @@ class Trials:
     def switchover(self):
         machine = self._primary()
         done = machine.patronictl("switchover", "tcsync", "--master", machine.name, "--force")
-        self.note = done.stdout.strip().splitlines()[-1] if done.stdout else ""
         if done.returncode != 0 or "Successfully switched over" not in done.stdout:
             raise Broken(f"patronictl switchover: {done.stdout} {done.stderr}")
 
@@ -360,7 +368,7 @@ def longest_gap(times, since, until):
     inside = sorted(at for at in times if since <= at <= until)
     before = [at for at in times if at < since]
     edges = [max(before, default=since), *inside, until]
-    return max(later - earlier for earlier, later in zip(edges, edges[1:], strict=False))
+    return max(later - earlier for earlier, later in itertools.pairwise(edges))
 
 
 class Figures:
@@ -411,9 +419,12 @@ def try_once(campaign, cluster, ways, figures, kind, seconds):
         mended = time.monotonic()
 
         def has_resumed():
-            return all(len([at for at in way.acknowledged_at if at > mended]) > ACKNOWLEDGED_AFTERWARDS for way in ways.values())
+            later = [[at for at in way.acknowledged_at if at > mended] for way in ways.values()]
+            return all(len(times) > ACKNOWLEDGED_AFTERWARDS for times in later)
 
-        wait_for(has_resumed, RESUME_TIMEOUT_S, load, f"writes are acknowledged on all ways after {kind} ({trials.note})")
+        wait_for(
+            has_resumed, RESUME_TIMEOUT_S, load, f"writes are acknowledged on all ways after {kind} ({trials.note})"
+        )
         wait_for(cluster.is_whole, WHOLE_TIMEOUT_S, load, f"the database is whole after {kind} ({trials.note})")
         whole = time.monotonic()
         time.sleep(WARM_UP_S)
@@ -451,7 +462,12 @@ def try_cluster(campaign, directory, figures, kinds):
 
 
 def chosen(campaign):
-    """The kinds of one cluster's trials, until the time is over."""
+    """The kinds of one cluster's trials, and the times of their faults: those that were named, or random ones until the
+    time is over."""
+    named = campaign.arguments.kinds
+    if named:
+        yield from SHORT if named == "short" else [(kind, None) for kind in named.split(",")]
+        return
     for number in range(TRIALS_PER_CLUSTER):
         if number > 0 and not campaign.has_time_left():
             return
@@ -469,11 +485,9 @@ def main(campaign, problem):
         raise Missing(problem)
     require()
     figures = Figures()
-    named = campaign.arguments.kinds
     while campaign.has_time_left():
         with campaign.round() as directory:
-            kinds = SHORT if named == "short" else [(kind, None) for kind in named.split(",")] if named else chosen(campaign)
-            try_cluster(campaign, directory, figures, kinds)
+            try_cluster(campaign, directory, figures, chosen(campaign))
 
 
 if __name__ == "__main__":

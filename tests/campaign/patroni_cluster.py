@@ -14,7 +14,6 @@ databases run as the user postgres or nobody.
 import contextlib
 import http.client
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -31,7 +30,7 @@ import wire
 from support import wait_until
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "postgres"))
-import cluster as throw_away  # noqa: E402
+import cluster as throw_away
 
 EXAMPLES = REPOSITORY / "examples" / "deploy" / "cluster"
 PROGRAMS = ("patroni", "patronictl", "etcd", "haproxy", "caddy", "psql")
@@ -45,8 +44,9 @@ START_TIMEOUT_S = 180
 RESTART_POLL_S = 0.1
 REST_TIMEOUT_S = 2
 # The load of the campaign comes from a few addresses and clients.
-FLAGS = ("--memory-budget", "64M", "--client-requests-per-second", "0", "--address-requests-per-second", "0",
-         "--new-clients-per-address-day", "0", "--log-level", "debug")  # fmt: skip
+LIMITLESS = ("--client-requests-per-second", "0", "--address-requests-per-second", "0",
+             "--new-clients-per-address-day", "0")  # fmt: skip
+FLAGS = ("--memory-budget", "64M", "--log-level", "debug", *LIMITLESS)
 # What systemd does with Debian's units, and with tcsync's.
 PATRONI_RESTART_S, ETCD_RESTART_S, HAPROXY_RESTART_S, SERVER_RESTART_S = 0.1, 0.1, 0.1, 2
 
@@ -299,7 +299,8 @@ class Cluster:
         )
         text = example("tcsync.env", **{SERVERS["sync1"]: address, "/etc/tcsync/pgpass": str(password_file)})
         if through_haproxy:
-            text = text.replace("\nTCSYNC_POSTGRES_URL=", "\n#").replace("\n#TCSYNC_POSTGRES_URL=", "\nTCSYNC_POSTGRES_URL=")
+            lines = [line for line in text.splitlines() if not line.startswith("TCSYNC_POSTGRES_URL=")]
+            text = "\n".join(lines).replace("#TCSYNC_POSTGRES_URL=", "TCSYNC_POSTGRES_URL=")
         return variables_of(text) | {"DATA_DIR": str(self.directory / name)}
 
     def _server(self, name, address, through_haproxy):

@@ -1,11 +1,12 @@
-"""The campaigns can fail: they find a server that loses, changes or mixes up data, one that grows, and one that leaves
-everything to a crowd; and a power cut takes writes that were not synced."""
+"""The campaigns can fail: they find a server that loses, changes or mixes up data, one that grows, one that leaves
+everything to a crowd, and one that answers from an old copy; and a power cut takes writes that were not synced."""
 
 import os
 import random
 import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,10 +14,12 @@ import pytest
 
 import admin
 import crowds
+import failover
 import report
 import soak
 import wire
 from model import Broken, Client, Connection, payload
+from patroni_cluster import LIMITLESS
 from power import GROW, MAKE_DIRECTORY, OPEN, RENAME, SYNC, SYNC_DIRECTORY, UNLINK, WRITE, Disk
 
 
@@ -81,6 +84,59 @@ class TestModel:
         _, hashed = client.acknowledged.pop(list(client.acknowledged)[-1])
         client.unanswered = {list(client.acknowledged.values())[-1][0]: {hashed}, latest: {"never arrived"}}
         assert client.compare(connection) == latest
+
+
+class TestFailover:
+    """If one of these fails, a cluster that forgets what it acknowledged passes, or one that does not is found."""
+
+    PATIENCE_S = 30
+
+    def load_on(self, server, monkeypatch):
+        monkeypatch.setattr(failover, "PAUSE_S", 0.01)
+        campaign = SimpleNamespace(seed=1, count=lambda name, by=1: None)
+        return failover.Load(campaign, {"sync1": failover.Way("sync1", server.url)}, 1)
+
+    def until(self, condition, load):
+        """Whether the condition came true without a failure."""
+        deadline = time.monotonic() + self.PATIENCE_S
+        while time.monotonic() < deadline and not load.failures:
+            if condition():
+                return True
+            time.sleep(0.02)
+        return False
+
+    def test_a_correct_server_passes(self, start_server, monkeypatch):
+        load = self.load_on(start_server(*LIMITLESS), monkeypatch)
+        with load:
+            assert self.until(lambda: len(load.ways["sync1"].acknowledged_at) > 50, load)
+        assert not load.failures
+
+    def test_an_old_copy_is_detected(self, start_server, monkeypatch):
+        load = self.load_on(start_server(*LIMITLESS), monkeypatch)
+        with load:
+            assert self.until(lambda: all(client.acknowledged for client in load.clients()), load)
+            old_copy = start_server(*LIMITLESS)
+            for connection in load.connections:
+                connection.move(old_copy.url)
+            self.until(lambda: False, load)
+        with pytest.raises(Broken):
+            load.raise_failure()
+
+    def test_a_lost_answer_is_detected(self, start_server, monkeypatch):
+        server = start_server(*LIMITLESS)
+        load = self.load_on(server, monkeypatch)
+        with load:
+            assert self.until(lambda: load.ways["sync1"].acknowledged_at, load)
+            server.kill()
+            self.until(lambda: False, load)
+        with pytest.raises(Broken, match="no answer"):
+            load.raise_failure()
+
+    def test_the_longest_gap_begins_and_ends_within_the_bounds(self):
+        assert failover.longest_gap([], 10, 14) == 4
+        assert failover.longest_gap([9, 11, 13.5], 10, 14) == 2.5
+        assert failover.longest_gap([10.5, 11], 10, 14) == 3
+        assert failover.longest_gap([7, 15], 10, 14) == 7  # of the last write before them as well
 
 
 class Always(random.Random):
