@@ -68,7 +68,10 @@ services=()
 for package in "${missing[@]}"; do
   case "$package" in
     caddy) services+=(caddy) ;;
+    etcd-server) services+=(etcd) ;;
+    haproxy) services+=(haproxy) ;;
     nginx-light) services+=(nginx) ;;
+    patroni) services+=(patroni) ;;
     pgbouncer) services+=(pgbouncer) ;;
     postgresql) services+=(postgresql) ;;
     prometheus) services+=(prometheus) ;;
