@@ -18,6 +18,7 @@ import ssl
 import statistics
 import threading
 import time
+from pathlib import Path
 
 import private_network
 from campaign import Missing, run
@@ -451,7 +452,7 @@ def try_once(campaign, cluster, ways, figures, kind, seconds):
 
 
 def try_cluster(campaign, directory, figures, kinds):
-    cluster = Cluster(directory)
+    cluster = Cluster(directory, campaign.arguments.other_server)
     try:
         context = ssl.create_default_context(cafile=cluster.authority)
         ways = {name: Way(name, cluster.server_url(name)) for name in SERVERS} | {CADDY: Way(CADDY, CADDY_URL, context)}
@@ -478,6 +479,7 @@ def add_arguments(parser):
     parser.add_argument("--kinds", default="", metavar="NAME,...",
                         help=f"these one after the other, instead of random ones; short: a kill, a stop and a cut. Of: "
                              f"{', '.join(KINDS)}")  # fmt: skip
+    parser.add_argument("--other-server", type=Path, help="the binary of one of the two servers: another release")
 
 
 def main(campaign, problem):

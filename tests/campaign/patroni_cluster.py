@@ -217,8 +217,10 @@ class DatabaseMachine(private_network.Machine):
 class Cluster:
     """Started when the constructor returns. Ended by `end`, and with this process in any case."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, other_binary=None):
+        """`other_binary`: of sync2, when that is to be another release."""
         self.directory = directory
+        self._binaries = {"sync1": server_module.BINARY, "sync2": other_binary or server_module.BINARY}
         directory.chmod(0o711)  # for the databases' user
         for address in (*SERVERS.values(), CADDY_ADDRESS):
             private_network.add_address(address)
@@ -304,7 +306,7 @@ class Cluster:
         return variables_of(text) | {"DATA_DIR": str(self.directory / name)}
 
     def _server(self, name, address, through_haproxy):
-        return Service(name, [server_module.BINARY, "serve", *FLAGS],
+        return Service(name, [self._binaries[name], "serve", *FLAGS],
                        server_module.environment(**self._server_variables(name, address, through_haproxy)),
                        self.directory / f"{name}.log", SERVER_RESTART_S)  # fmt: skip
 

@@ -19,7 +19,7 @@ from support import REPOSITORY, run_bounded
 
 DEPLOY = REPOSITORY / "examples/deploy"
 DOCS = REPOSITORY / "docs"
-PAGES = ("deploy", "operating", "privacy", "threat-model", "public-server")
+PAGES = ("cluster", "deploy", "operating", "privacy", "threat-model", "public-server")
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,22 @@ def unit_environment(path):
     )
 
 
+def environment_file(path, commented=False):
+    """The variables of a file as systemd reads it; `commented`: also of lines that an operator may uncomment."""
+    comment = "#?" if commented else ""
+    text = path.read_text(encoding="utf-8")
+    return dict(re.findall(rf"^{comment}([A-Z][A-Z0-9_]*)=(.*)$", text, re.MULTILINE))
+
+
 class TestVariables:
     def test_every_variable_is_an_option_of_the_server(self, variables, compose, fly):
         # If this fails, a mistyped variable in an example sets nothing.
         units = [unit_environment(path) for path in (DEPLOY / "systemd").glob("*.service")]
         dockerfile = (DEPLOY / "docker/Dockerfile").read_text(encoding="utf-8")
         image = re.findall(r"([A-Z_]+)=", re.search(r"^ENV (DATA_DIR.*)$", dockerfile, re.MULTILINE)[1])
-        used = set(image).union(compose["services"]["tcsync"]["environment"], fly["env"], *units)
+        cluster = environment_file(DEPLOY / "cluster/tcsync.env", commented=True)
+        servers = {name for name in cluster if not name.startswith("PG")}  # these are libpq's
+        used = set(image).union(compose["services"]["tcsync"]["environment"], fly["env"], servers, *units)
         assert "DATA_DIR" in used
         assert used - variables == set()
 
@@ -139,6 +148,52 @@ class TestPlatforms:
         assert "OnCalendar" in timer["Timer"]
         assert timer["Timer"].get("Unit", "tcsync-backup.service") == "tcsync-backup.service"
         assert (DEPLOY / "systemd/tcsync-backup.service").is_file()
+
+
+class TestCluster:
+    """tests/campaign/failover.py runs a cluster from these files; here is what it would not notice."""
+
+    FOLDER = DEPLOY / "cluster"
+
+    def test_the_files_name_the_same_machines(self):
+        # If this fails, a machine is missing somewhere, and nobody notices before another one fails.
+        patroni = yaml.safe_load((self.FOLDER / "patroni.yml").read_text(encoding="utf-8"))
+        machines = {host.split(":")[0] for host in patroni["etcd"]["hosts"].split(",")}
+        etcd = environment_file(self.FOLDER / "etcd.env")
+        server = environment_file(self.FOLDER / "tcsync.env")
+        haproxy = (self.FOLDER / "haproxy.cfg").read_text(encoding="utf-8")
+        caddyfile = (self.FOLDER / "Caddyfile").read_text(encoding="utf-8")
+        assert len(machines) == 3
+        assert set(re.findall(r"http://([0-9.]+):2380", etcd["ETCD_INITIAL_CLUSTER"])) == machines
+        assert set(re.findall(r"[0-9.]{7,}", server["TCSYNC_POSTGRES_URL"])) == machines
+        assert set(re.findall(r"^  server \S+ ([0-9.]+):5432$", haproxy, re.MULTILINE)) == machines
+        assert server["LISTEN"] in re.search(r"reverse_proxy (.*) \{", caddyfile)[1].split()
+
+    def test_patroni_is_not_given_less_time_than_it_needs(self):
+        # If this fails, a primary that is cut off may still acknowledge when another one does.
+        patroni = yaml.safe_load((self.FOLDER / "patroni.yml").read_text(encoding="utf-8"))
+        settings = patroni["bootstrap"]["dcs"]
+        assert settings["ttl"] >= settings["loop_wait"] + 2 * settings["retry_timeout"]
+        assert settings["synchronous_mode"] and settings["synchronous_mode_strict"]
+
+    def test_patroni_accepts_its_file(self):
+        # If this fails, Patroni ignores a setting, or does not start.
+        variables = environment_file(self.FOLDER / "patroni.env")
+        command = [prerequisites.program("patroni"), "--validate-config", str(self.FOLDER / "patroni.yml")]
+        done = run_bounded(command, env={"PATH": "/usr/bin:/bin", **variables}, timeout_s=120)
+        # It looks for the machines, and for a part of the file that it does not need.
+        expected = re.compile(r"is not reachable|is already in use|Cannot assign|^bootstrap\.pg_hba +is not defined")
+        assert [line for line in (done.stdout + done.stderr).splitlines() if not expected.search(line)] == []
+
+    def test_the_proxies_accept_their_files(self):
+        # If this fails, the proxy does not start.
+        for command in (
+            [prerequisites.program("haproxy"), "-c", "-f", str(self.FOLDER / "haproxy.cfg")],
+            [prerequisites.program("caddy"), "adapt", "--adapter", "caddyfile", "--config", str(self.FOLDER / "Caddyfile"),
+             "--validate"],
+        ):  # fmt: skip
+            done = run_bounded(command, env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}, timeout_s=120)
+            assert done.returncode == 0, done.stderr
 
 
 class TestDocuments:
