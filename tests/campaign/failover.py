@@ -23,7 +23,7 @@ from pathlib import Path
 import private_network
 from campaign import Missing, run
 from model import Broken, Client, Connection, digest, payload
-from patroni_cluster import CADDY_URL, SERVERS, Cluster, require
+from patroni_cluster import CADDY_URL, SERVER_RESTART_S, SERVERS, Cluster, require
 
 import wire
 from support import POLL_INTERVAL_S
@@ -275,11 +275,15 @@ class Trials:
         restarts_servers = self.random.random() < 0.5
         self.note = f"{' and '.join(names) or 'everything'} for {seconds:.0f} s"
         machine.signal(signal.SIGSTOP, *names)
-        time.sleep(seconds)
         if restarts_servers:
-            # They know of no primary then, and meet the old one first, before Patroni has ended it.
-            self.note += ", and the servers killed at its end"
+            # They start when it goes on: they know of no primary then, and may meet the old one first, before Patroni has
+            # ended it.
+            self.note += ", and the servers killed before its end"
+            before_s = min(seconds, SERVER_RESTART_S + self.random.uniform(-0.2, 0.8))
+            time.sleep(seconds - before_s)
             self._kill_servers(SERVERS)
+            seconds = before_s
+        time.sleep(seconds)
         machine.signal(signal.SIGCONT)
 
     def machine_cut_off(self, seconds=None):
@@ -458,6 +462,9 @@ def try_cluster(campaign, directory, figures, kinds):
         ways = {name: Way(name, cluster.server_url(name)) for name in SERVERS} | {CADDY: Way(CADDY, CADDY_URL, context)}
         for kind, seconds in kinds:
             try_once(campaign, cluster, ways, figures, kind, seconds)
+        # An abandoned commit holds its connection until a standby confirms it (docs/cluster.md has the arithmetic).
+        refused = cluster.log_lines("remaining connection slots", "too many clients")
+        campaign.count("connections refused by PostgreSQL", by=refused)
     finally:
         cluster.end()
 

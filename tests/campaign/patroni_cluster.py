@@ -372,6 +372,12 @@ class Cluster:
             and any(status.get("sync_standby") for status in statuses)
         )
 
+    def log_lines(self, *texts):
+        """The number of lines in the logs of PostgreSQL and Patroni that have one of the texts."""
+        lines = (line for path in self.directory.glob("*-patroni.log")
+                 for line in path.read_text(encoding="utf-8", errors="replace").splitlines())  # fmt: skip
+        return sum(any(text in line for text in texts) for line in lines)
+
     def end(self):
         self._is_over.set()
         self._supervisor.join()
