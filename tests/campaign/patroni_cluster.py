@@ -16,6 +16,7 @@ import http.client
 import json
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -324,7 +325,20 @@ class Cluster:
                              self.directory / "caddy.log", 0.1)  # fmt: skip
         self.caddy.start()
         self.authority = home / "data/caddy/pki/authorities/local/root.crt"
-        wait_until(self.authority.exists, START_TIMEOUT_S, "Caddy has an authority")
+        # It listens before it has made its authority, and the certificate by that.
+        wait_until(lambda: self.authority.exists() and self._answers_with_a_certificate(), START_TIMEOUT_S,
+                   "Caddy has a certificate")  # fmt: skip
+
+    def _answers_with_a_certificate(self):
+        context = ssl.create_default_context(cafile=self.authority)
+        connection = wire.connect(CADDY_URL, context)
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
 
     @staticmethod
     def server_url(name):
