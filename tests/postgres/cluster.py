@@ -5,11 +5,13 @@
     cluster.py stop DIRECTORY     ends and removes it; one that does not run is no error
 
 The cluster ends with the process that called `start`: with ctest, also when ctest is killed, or with the shell. With
---keep it runs until `stop`. A `start` ends what an earlier one has left, or still runs, in the same directory:
+--keep it runs until `stop`. With --revive a postmaster that ends by itself, or is killed, is started again with its
+data. A `start` ends what an earlier one has left, or still runs, in the same directory:
 
     url      the connection string; it appears when the cluster accepts connections
     log      the log of the server, which stays
     lock     locked by the processes of the cluster, so that no process ID has to be trusted
+    revive   with --revive, and until `stop`
     short    a link to a directory in /tmp with the socket, whose path has at most 107 bytes
     data     the cluster, which is in `short` instead where the server's user cannot reach it
 
@@ -93,7 +95,7 @@ def remove(directory, short):
     if short:
         shutil.rmtree(short, ignore_errors=True)
     if short_of(directory) == short:
-        for name in ("url", "short"):
+        for name in ("url", "short", "revive"):
             (directory / name).unlink(missing_ok=True)
         shutil.rmtree(directory / "data", ignore_errors=True)
 
@@ -111,6 +113,7 @@ def quit_postmaster(directory):
 def take_lock(directory):
     """Ends the directory's cluster. Returns the lock, an open file, when none of its processes is left."""
     lock = open(directory / "lock", "a", encoding="ascii")  # noqa: SIM115  held until this process ends
+    (directory / "revive").unlink(missing_ok=True)
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while True:
         try:
@@ -141,7 +144,12 @@ def make_cluster(programs, directory, lock, log):
     return short
 
 
-def start(directory, durable, owner):
+def is_ready(programs, short):
+    command = [programs / "pg_isready", "--quiet", "--host", short, "--port", PORT, "--username", "postgres"]
+    return subprocess.run(command, env=_ENVIRONMENT).returncode == 0
+
+
+def start(directory, durable, revive, owner):
     programs = find_programs()
     directory.mkdir(parents=True, exist_ok=True)
     lock = take_lock(directory)
@@ -153,14 +161,15 @@ def start(directory, durable, owner):
         except (OSError, subprocess.CalledProcessError) as failure:
             remove(directory, short_of(directory))
             sys.exit(f"cluster.py: cannot make a cluster: {failure}\n{tail(log_path)}")
+        if revive:
+            (directory / "revive").touch()
         supervisor = subprocess.Popen(
             [sys.executable, "-B", __file__, "supervise", directory, "--lock", str(lock.fileno()),
              *(["--durable"] if durable else []), *(["--owner", str(owner)] if owner else [])],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[lock.fileno()], start_new_session=True,
         )  # fmt: skip
     deadline = time.monotonic() + START_TIMEOUT_S
-    is_ready = [programs / "pg_isready", "--quiet", "--host", short, "--port", PORT, "--username", "postgres"]
-    while subprocess.run(is_ready, env=_ENVIRONMENT).returncode != 0:
+    while not is_ready(programs, short):
         if supervisor.poll() is not None or time.monotonic() > deadline:
             supervisor.terminate()
             supervisor.wait()
@@ -196,6 +205,17 @@ def watch(process_id):
     return queue
 
 
+def wait_for_end(process, owner_watch):
+    """Returns when the process has ended, or the owner; whether it was the owner."""
+    if not owner_watch:
+        process.wait()
+        return False
+    process_watch = watch(process.pid)
+    ended = select.select([owner_watch, process_watch], [], [])[0]
+    os.close(process_watch if isinstance(process_watch, int) else process_watch.fileno())
+    return owner_watch in ended
+
+
 def end_with_parent():
     """On Linux, a supervisor that is killed takes the postmaster with it. Elsewhere the next start or stop ends it."""
     if sys.platform == "linux":
@@ -216,18 +236,23 @@ def supervise(directory, durable, owner, lock):
     }
     if not durable:
         settings |= {"fsync": "off", "full_page_writes": "off"}
+    elif sys.platform == "linux":
+        # After a crash, one call for all files; a call for each takes seconds.
+        settings |= {"recovery_init_sync_method": "syncfs"}
     arguments = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
     postmaster = None
     try:
         owner_watch = watch(owner) if owner else None
-        postmaster = subprocess.Popen(
-            [find_programs() / "postgres", "-D", data_of(directory, short), *arguments],
-            env=_ENVIRONMENT, cwd="/", stdin=subprocess.DEVNULL, pass_fds=[lock], preexec_fn=end_with_parent,
-            **server_user())  # fmt: skip
-        if owner_watch:
-            select.select([owner_watch, watch(postmaster.pid)], [], [])
-        else:
+        while True:
+            postmaster = subprocess.Popen(
+                [find_programs() / "postgres", "-D", data_of(directory, short), *arguments],
+                env=_ENVIRONMENT, cwd="/", stdin=subprocess.DEVNULL, pass_fds=[lock], preexec_fn=end_with_parent,
+                **server_user())  # fmt: skip
+            if wait_for_end(postmaster, owner_watch) or not (directory / "revive").exists():
+                break
             postmaster.wait()
+            # The kernel may still keep the memory that it shared with processes of its own.
+            time.sleep(POLL_INTERVAL_S)
     except ProcessLookupError:  # the owner, or already the postmaster, has ended
         pass
     finally:
@@ -243,6 +268,7 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True, metavar="start|stop")
     starting = commands.add_parser("start")
     starting.add_argument("--keep", action="store_true", help="run until stop, not only as long as the caller")
+    starting.add_argument("--revive", action="store_true", help="start the postmaster again when it ends")
     supervising = commands.add_parser("supervise")  # what `start` starts
     supervising.add_argument("--owner", type=int)
     supervising.add_argument("--lock", type=int, required=True)
@@ -252,7 +278,7 @@ def main():
         command.add_argument("directory", type=lambda text: Path(text).absolute())
     arguments = parser.parse_args()
     if arguments.command == "start":
-        start(arguments.directory, arguments.durable, None if arguments.keep else os.getppid())
+        start(arguments.directory, arguments.durable, arguments.revive, None if arguments.keep else os.getppid())
     elif arguments.command == "stop":
         stop(arguments.directory)
     else:

@@ -40,6 +40,13 @@ def query(directory, statement):
     return result.stdout.strip()
 
 
+def is_ready(directory):
+    url = (directory / "url").read_text()
+    return (
+        subprocess.run(["psql", "--no-psqlrc", "--dbname", url, "--command", ""], capture_output=True).returncode == 0
+    )
+
+
 def postmaster_of(directory):
     data = query(directory, "SHOW data_directory")
     return int(Path(data, "postmaster.pid").read_text().split("\n")[0])
@@ -124,6 +131,21 @@ def test_ends_with_a_postmaster_that_was_killed(directory):
     socket = start(directory)
     os.kill(postmaster_of(directory), signal.SIGKILL)
     wait_until(lambda: not socket.exists() and not (directory / "url").exists())
+
+
+def test_revives_a_killed_postmaster_on_request(directory):
+    """If this fails, a campaign that kills PostgreSQL has no PostgreSQL to look at."""
+    socket = start(directory, "--durable", "--revive")
+    query(directory, "CREATE TABLE kept ()")
+    for number in (signal.SIGKILL, signal.SIGQUIT):
+        postmaster = postmaster_of(directory)
+        os.kill(postmaster, number)
+        wait_until(lambda killed=postmaster: not runs(killed))
+        wait_until(lambda: is_ready(directory))
+        assert query(directory, "SELECT to_regclass('kept') IS NOT NULL") == "t"
+    assert cluster("stop", directory).returncode == 0
+    assert {path.name for path in directory.iterdir()} == {"lock", "log"}
+    assert not socket.exists()
 
 
 def test_ends_with_the_process_that_started_it(directory):
