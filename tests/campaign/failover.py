@@ -190,7 +190,7 @@ class Observed(Connection):
     """A connection that notes what is answered, and when."""
 
     def __init__(self, way, load):
-        super().__init__(way.url, way.context)
+        super().__init__(way.url, context=way.context)
         self._way = way
         self._load = load
         self._next_url = way.url

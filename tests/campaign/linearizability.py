@@ -2,7 +2,8 @@
 taken effect at one instant between its start and its end, so that all answers are those of one server that does one
 request after the other (docs/protocol.md, "Rules").
 
-    check(operations)      raises NotLinearizable with the requests that contradict each other; returns the Chain
+    check(operations)           raises NotLinearizable with the requests that contradict each other; returns the Chain
+    linearizability.py FILE     the same for a record that a campaign has kept
 
 A record may come from anywhere, as long as these hold:
 
@@ -23,7 +24,9 @@ this is decided in the same pass.
 
 import json
 import math
+import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 NIL_VERSION = "00000000-0000-0000-0000-000000000000"
 SNAPSHOT_WITHIN = 5  # a snapshot is kept if its version is one of so many latest ones
@@ -331,3 +334,7 @@ def write(path, operations):
 
 def read(path):
     return [Operation(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+if __name__ == "__main__":
+    print(f"{len(check(read(Path(sys.argv[1]))).version_ids)} versions, linearizable")

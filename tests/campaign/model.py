@@ -28,9 +28,10 @@ class Broken(AssertionError):
 class Connection:
     """One replica's connection, made again when it was lost. Requests raise OSError when there was no answer."""
 
-    def __init__(self, url, context=None):
+    def __init__(self, url, base_path="", context=None):
         """`context`: of TLS."""
         self._url = url
+        self._base_path = base_path
         self._context = context
         self._connection = None
 
@@ -41,7 +42,7 @@ class Connection:
         try:
             if self._connection is None:
                 self._connection = wire.connect(self._url, self._context)
-            self._connection.request(method, path, body, headers)
+            self._connection.request(method, self._base_path + path, body, headers)
             answer = self._connection.getresponse()
             return wire.Response(answer.status, answer.headers, answer.read())
         except (OSError, http.client.HTTPException) as failure:
