@@ -21,11 +21,16 @@ def command_line(data_dir, *arguments):
     return [str(server_module.BINARY), *map(str, arguments), "--data-dir", str(data_dir)]
 
 
+def environment(data_dir, **variables):
+    """Of a command on a data directory, with its storage."""
+    return server_module.environment(**{**server_module.storage_variables(data_dir), **variables})
+
+
 def run(data_dir, *arguments, cwd=None, **variables):
     """Runs a command on a data directory; returns its output and its exit status."""
     return run_bounded(
         command_line(data_dir, *arguments),
-        env=server_module.environment(**variables),
+        env=environment(data_dir, **variables),
         cwd=cwd,
         timeout_s=COMMAND_TIMEOUT_S,
     )
@@ -38,9 +43,9 @@ def succeed(data_dir, *arguments, **variables):
     return done.stdout
 
 
-def as_json(data_dir, *arguments):
+def as_json(data_dir, *arguments, **variables):
     """A command's output with --json, when that is one document."""
-    return json.loads(succeed(data_dir, *arguments, "--json"))
+    return json.loads(succeed(data_dir, *arguments, "--json", **variables))
 
 
 def as_lines(data_dir, *arguments):
@@ -64,7 +69,7 @@ def at_a_terminal(data_dir, *arguments):
     try:
         with subprocess.Popen(
             command_line(data_dir, *arguments),
-            env=server_module.environment(),
+            env=environment(data_dir),
             stdin=terminal,
             stdout=subprocess.DEVNULL,
             stderr=terminal,
@@ -82,7 +87,7 @@ def run_with_input(data_dir, text, *arguments):
     return subprocess.run(
         command_line(data_dir, *arguments),
         input=text,
-        env=server_module.environment(),
+        env=environment(data_dir),
         capture_output=True,
         timeout=COMMAND_TIMEOUT_S,
         text=True,

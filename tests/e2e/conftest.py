@@ -8,6 +8,7 @@ from recorder import Recorder
 
 postgres_cluster = postgres_fixture.postgres_cluster
 new_database = postgres_fixture.new_database
+each_storage = postgres_fixture.each_storage
 task_client = task_fixture.task_client
 user = task_fixture.user
 new_replica = task_fixture.new_replica

@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import admin
 import pytest
+import server as server_module
 from support import REPOSITORY, run_bounded
 
 CLUSTER = REPOSITORY / "tests" / "postgres" / "cluster.py"
@@ -85,3 +87,19 @@ def new_database(postgres_cluster):
     yield make
     for name in made:
         postgres_cluster.run("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["rocksdb", "postgres"])
+def each_storage(request, monkeypatch):
+    """For tests of what is the same on both. With PostgreSQL each data directory has a database of its own."""
+    if request.param == "rocksdb":
+        return
+    new_database, databases = request.getfixturevalue("new_database"), {}
+
+    def storage_variables(data_dir):
+        if Path(data_dir) not in databases:
+            databases[Path(data_dir)] = new_database()
+            admin.succeed(data_dir, "storage", "upgrade")
+        return databases[Path(data_dir)].variables
+
+    monkeypatch.setattr(server_module, "storage_variables", storage_variables)

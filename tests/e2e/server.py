@@ -41,6 +41,11 @@ def environment(**variables):
     return {**inherited, **variables}
 
 
+def storage_variables(data_dir):
+    """Of a server and of a command on that directory. None: the storage is in it. postgres_fixture has others."""
+    return {}
+
+
 class Server(ServerProcess):
     """One data directory, and the process that serves it.
 
@@ -104,7 +109,7 @@ class Server(ServerProcess):
             log_start = log.tell()
             self._process = subprocess.Popen(
                 arguments,
-                env=environment(**self._env),
+                env=environment(**{**storage_variables(self.data_dir), **self._env}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

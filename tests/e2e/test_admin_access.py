@@ -26,6 +26,7 @@ def client(server):
     return server
 
 
+@pytest.mark.usefixtures("each_storage")
 class TestBans:
     def test_a_ban_takes_effect_at_once(self, client):
         """If this fails, abuse continues until the server is restarted."""
@@ -64,6 +65,7 @@ class TestBans:
         assert admin.as_json(client.data_dir, "clients", "unban", ban["pseudonym"])["was_banned"]
 
 
+@pytest.mark.usefixtures("each_storage")
 class TestTokens:
     def test_a_token_protects_a_leaked_client_id(self, client):
         """If this fails, there is no answer to a leaked client ID or a lost laptop but to lose the history."""
@@ -92,6 +94,7 @@ class TestTokens:
 
 
 class TestInvites:
+    @pytest.mark.usefixtures("each_storage")
     def test_an_invite_creates_its_clients(self, start_server):
         """If this fails, a server for invited people lets in no client, or every one."""
         server = start_server("--invite-only")
@@ -108,6 +111,7 @@ class TestInvites:
         assert listed["invite"] == invite["invite"] and "token" not in listed
         assert "for Ann" in admin.succeed(server.data_dir, "invites", "list")
 
+    @pytest.mark.usefixtures("each_storage")
     def test_a_revoked_invite_creates_no_client(self, start_server):
         """If this fails, an invite that got into the wrong hands cannot be taken back."""
         server = start_server("--invite-only")
@@ -130,6 +134,7 @@ class TestInvites:
         server = start_server("--invite-only", data_dir=tmp_path / "new")
         assert create_status(server.url, NEW_IDS[0], json.loads(made.stdout)["path"]) == 200
 
+    @pytest.mark.usefixtures("each_storage")
     def test_invalid_invites_are_refused(self, server):
         """If this fails, a mistyped number makes an invite without a limit."""
         for flags in (("--uses", "many"), ("--uses", "-1"), ("--expires-days", "99999")):

@@ -30,6 +30,7 @@ def two_clients(target):
     return ids
 
 
+@pytest.mark.usefixtures("each_storage")
 class TestList:
     def test_clients_are_listed_as_a_table_and_as_json(self, target, two_clients):
         """If this fails, an operator does not see the clients of the server."""
@@ -60,6 +61,7 @@ class TestList:
         assert found == ids
 
 
+@pytest.mark.usefixtures("each_storage")
 class TestShow:
     def test_finds_a_client_by_id_prefix_and_pseudonym(self, target, two_clients):
         """If this fails, the name in the log does not lead an operator to the client."""
@@ -94,6 +96,7 @@ class TestShow:
         assert len(admin.as_lines(target.data_dir, "clients", "list")) == 2
 
 
+@pytest.mark.usefixtures("each_storage")
 class TestDelete:
     def test_deleting_requires_yes(self, target, two_clients):
         """If this fails, a script's mistake removes a person's tasks."""

@@ -40,6 +40,7 @@ def target(request, start_server, tmp_path):
     return server
 
 
+@pytest.mark.usefixtures("each_storage")
 class TestVersions:
     def test_lists_versions_with_their_figures(self, target):
         """If this fails, an operator cannot see where a history went wrong."""
@@ -70,6 +71,7 @@ class TestVersions:
         assert {version["bytes"] for version in listed} == {6}
 
 
+@pytest.mark.usefixtures("each_storage")
 class TestRewind:
     def test_removes_only_the_end_of_the_history(self, target, tmp_path):
         """If this fails, a poisoned history cannot be cut off, or more than its end is gone."""
@@ -258,6 +260,7 @@ class TestRestoreOneClient:
         assert not list(tmp_path.glob("*.jsonl")) and not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.usefixtures("each_storage")
 class TestAcceptDivergedInBulk:
     def ahead(self, number):
         return f"{number:012x}"[:8] + "-" + f"{number:012x}"[8:] + "-8000-8000-" + uuid.uuid4().hex[:12]

@@ -6,12 +6,13 @@ import subprocess
 
 import admin
 import pytest
-import server as server_module
 import wire
 from support import REPOSITORY, wait_until
 
 OLD_EXPORT = REPOSITORY / "tests" / "testdata" / "client-export-with-old-versions.jsonl"
 DAY_S = 86_400
+
+pytestmark = pytest.mark.usefixtures("each_storage")
 
 
 @pytest.fixture(params=["served", "alone"])
@@ -121,7 +122,7 @@ class TestInterruption:
         other = {"type": "client", "client_id": "88888888-0000-4000-8000-000000000008"}
         with subprocess.Popen(
             admin.command_line(server.data_dir, "clients", "import"),
-            env=server_module.environment(),
+            env=admin.environment(server.data_dir),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

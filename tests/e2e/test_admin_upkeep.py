@@ -170,6 +170,7 @@ class TestJobs:
         assert str(tmp_path / "file") in line
 
 
+@pytest.mark.usefixtures("each_storage")
 class TestVerify:
     def test_intact_data_has_no_findings(self, server):
         """If this fails, verify says nothing about good data, or is afraid of it."""
@@ -195,6 +196,7 @@ class TestVerify:
         assert verified["problems"] == []
 
 
+@pytest.mark.usefixtures("each_storage")
 class TestPrune:
     @pytest.fixture(params=["served", "alone"])
     def target(self, request, start_server):
