@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Histories: two servers over one PostgreSQL; real Taskwarriors, TaskChampion's own replicas (taskchampion-py) and raw
 writers and readers race on some clients at both servers, some of them now at this one and now at that. Meanwhile servers
-are killed and stopped, and PostgreSQL is restarted, killed, or loses a process. A proxy before each server records every request
-and its answer, and linearizability.py decides from that record alone whether each client's history is linearizable. In the end
-all replicas of a client, and a new one, have the same tasks, with every edit in them.
+are killed and stopped, PostgreSQL is restarted, killed, or loses a process, and the network loses answers. A proxy before
+each server records every request and its answer, and linearizability.py decides from that record alone whether each
+client's history is linearizable. In the end all replicas of a client, and a new one, have the same tasks, with every edit
+in them.
 
 Clients of real replicas also have readers, writers with a stale parent, and snapshots that come too late, none of which
 changes anything. Clients without replicas have writers that race as fast as they can.
@@ -50,6 +51,22 @@ def add_arguments(parser):
     parser.add_argument("--replicas", type=int, help="by taskchampion-py (50)")
     parser.add_argument("--workers", type=int, help="processes that these share (16)")
     parser.add_argument("--taskwarriors", type=int, help="(4)")
+
+
+class LossyProxy(Proxy):
+    """The network: it loses an answer now and then, as long as there is a race."""
+
+    loss = 0.01
+
+    def __init__(self, record, server_url, source):
+        super().__init__(record, server_url)
+        self._random = source
+
+    def pass_on(self, *arguments):
+        answer = super().pass_on(*arguments)
+        if self._random.random() < self.loss:
+            raise OSError("lost")
+        return answer
 
 
 class Worker:
@@ -192,7 +209,7 @@ class Histories:
         variables = postgres.new_database(directory / "none").variables
         self.servers = [Server(directory / f"server{n}.log", directory / f"data{n}", *FLAGS, env=variables) for n in (0, 1)]  # fmt: skip
         self.record = Record()
-        self.proxies = [Proxy(self.record, server.url) for server in self.servers]
+        self.proxies = [LossyProxy(self.record, server.url, self.own_random()) for server in self.servers]
         self.workers = []
         self.replicas = []
         self.users = []
@@ -349,6 +366,8 @@ class Histories:
             time.sleep(min(left, self.random.uniform(0.3, 3)))
             self.disrupt()
         crew.stop()
+        for proxy in self.proxies:
+            proxy.loss = 0
 
     def disrupt(self):
         server = self.random.choice(self.servers)
