@@ -4,19 +4,23 @@ starts; then everything that was acknowledged is compared, byte by byte.
 
 Owners have a client each, racers share one, and the operator imports, bans, removes versions, deletes, and makes
 backups. One backup of each data directory is restored at its end, and compared with the data acknowledged before it.
+
+With --storage postgres there are two servers over one PostgreSQL. One of them dies or both, or a process of PostgreSQL,
+which then starts all of its processes again, or all of PostgreSQL; everything is compared through both servers.
+PostgreSQL's own programs make backups there, so the operator makes none.
 """
 
 import base64
 import json
-import subprocess
 import threading
 import time
 import uuid
+from types import SimpleNamespace
 
 from campaign import run
 
 import admin
-import server as server_module
+import storages
 import wire
 from model import Broken, Client, Connection, digest, payload
 from server import Server
@@ -50,12 +54,13 @@ class Worker(threading.Thread):
 
 
 class Load:
-    """The users of one data directory."""
+    """The users of one storage."""
 
-    def __init__(self, campaign, directory):
+    def __init__(self, campaign, directory, storage):
         self.campaign = campaign
         self.random = campaign.random
         self.directory = directory
+        self.storage = storage
         self.owned = [Client() for _ in range(OWNERS)]
         self.shared = Client()
         self.operator_clients = {}  # client ID -> Client; the operator's alone to write to
@@ -78,30 +83,44 @@ class Load:
         def turn():
             if state["latest"] is None:
                 state["latest"] = client.pull(connection, client.base)
+            if state["latest"] is None:
+                return self.pause()
             version_id = client.append(connection, state["latest"], self.bytes_for(client.client_id))
             state["latest"] = version_id
             if version_id is None:
-                return
+                return self.pause()
             self.campaign.count("versions acknowledged")
             if self.random.random() < 0.1:
                 client.store_snapshot(connection, version_id, self.bytes_for("snapshot"))
                 self.campaign.count("snapshots acknowledged")
+            return None
 
         return turn
+
+    @staticmethod
+    def pause():
+        """After a refusal, which may be at once, as long as PostgreSQL is away."""
+        time.sleep(0.01)
 
     def racer_turn(self, url):
         connection = Connection(url)
         state = {"latest": wire.NIL_VERSION}
 
         def turn():
-            state["latest"] = self.shared.pull(connection, state["latest"])
-            version_id = self.shared.append(connection, state["latest"], self.bytes_for("race"))
+            latest = self.shared.pull(connection, state["latest"])
+            if latest is None:
+                return self.pause()
+            state["latest"] = latest
+            version_id = self.shared.append(connection, latest, self.bytes_for("race"))
             self.campaign.count("versions acknowledged" if version_id else "races lost")
+            return None
 
         return turn
 
     def operator_turn(self, server):
-        actions = [self.import_client] * 3 + [self.ban, self.unban, self.delete, self.prune, self.backup, self.read]
+        actions = [self.import_client] * 3 + [self.ban, self.unban, self.delete, self.prune, self.read]
+        if self.storage.has_backups:
+            actions.append(self.backup)
 
         def turn():
             self.random.choice(actions)(server)
@@ -114,6 +133,14 @@ class Load:
             return admin.api(server, method, path, body)
         except (OSError, ValueError) as failure:
             raise OSError(f"no answer: {failure!r}") from failure
+
+    def is_busy(self, status):
+        """Whether it is open if the request was done."""
+        if status in self.storage.busy_statuses:
+            self.campaign.count("an operator's requests that were refused")
+            self.pause()
+            return True
+        return False
 
     def import_client(self, server):
         """A client with a snapshot and old versions before it, which may be removed: no replica was seen at them."""
@@ -154,6 +181,8 @@ class Load:
         before = self.banned.get(client.client_id, False)
         self.banned[client.client_id] = before if before == outcome else None
         status, answer = self.api(server, "POST", f"clients/{client.client_id}/{verb}", {})
+        if self.is_busy(status):
+            return
         if status != 200:
             raise Broken(f"{verb} was answered {status} {answer}")
         self.banned[client.client_id] = outcome
@@ -168,6 +197,8 @@ class Load:
             return
         client.may_be_gone = True
         status, answer = self.api(server, "DELETE", f"clients/{client.client_id}")
+        if self.is_busy(status):
+            return
         if status not in (200, 404):
             raise Broken(f"delete was answered {status} {answer}")
         client.forget()
@@ -180,6 +211,8 @@ class Load:
         after = None
         while True:
             status, answer = self.api(server, "POST", "prune", {"after": after} if after else {})
+            if self.is_busy(status):
+                return
             if status != 200:
                 raise Broken(f"prune was answered {status} {answer}")
             self.campaign.count("versions pruned", sum(client["versions"] for client in answer["clients"]))
@@ -196,25 +229,24 @@ class Load:
     def read(self, server):
         for path in ("stats", "clients?limit=1000", "bans"):
             status, answer = self.api(server, "GET", path)
+            if self.is_busy(status):
+                return
             if status != 200:
                 raise Broken(f"GET {path} was answered {status} {answer}")
 
     def clients(self):
         return [*self.owned, self.shared, *self.operator_clients.values()]
 
-    def run_until_killed(self, server, seconds):
-        workers = [Worker(self.owner_turn(client, server.url), self.failures) for client in self.owned]
-        workers += [Worker(self.racer_turn(server.url), self.failures) for _ in range(RACERS)]
-        workers.append(Worker(self.operator_turn(server), self.failures))
+    def run_until_crash(self, seconds):
+        servers = self.storage.servers
+        turns = [self.owner_turn(client, servers[n % len(servers)].url) for n, client in enumerate(self.owned)]
+        turns += [self.racer_turn(servers[n % len(servers)].url) for n in range(RACERS)]
+        turns.append(self.operator_turn(self.random.choice(servers)))
+        workers = [Worker(turn, self.failures) for turn in turns]
         for worker in workers:
             worker.start()
         time.sleep(seconds)
-        if self.random.random() < 0.85:
-            server.kill()
-            self.campaign.count("kills")
-        else:
-            server.stop()
-            self.campaign.count("stops")
+        self.storage.crash()
         for worker in workers:
             worker.is_over.set()
         for worker in workers:
@@ -222,40 +254,38 @@ class Load:
         if self.failures:
             raise self.failures[0]
 
-    def compare(self, server):
-        connection = Connection(server.url)
-        for client in self.clients():
-            banned = self.banned.get(client.client_id, False)
-            answer = connection.get_snapshot(client.client_id)
-            if banned is not None and (answer.status == 403) != banned:
-                raise Broken(f"client {client.client_id} is {'not ' if banned else ''}banned: {answer.status}")
-            if answer.status == 403:
-                self.api(server, "POST", f"clients/{client.client_id}/unban", {})
-            self.banned[client.client_id] = False
-            client.compare(connection, self.campaign.count)
-        connection.close()
+    def compare(self):
+        for server in self.storage.servers:
+            connection = Connection(server.url)
+            for client in self.clients():
+                self.compare_ban(server, connection, client)
+                client.compare(connection, self.campaign.count)
+            connection.close()
+
+    def compare_ban(self, server, connection, client):
+        """And takes it away, so that the data can be compared."""
+        banned = self.banned.get(client.client_id, False)
+        if banned is not None:
+            self.storage.await_ban(client.client_id, banned)
+        answer = connection.get_snapshot(client.client_id)
+        if banned is not None and (answer.status == 403) != banned:
+            raise Broken(f"client {client.client_id} is {'not ' if banned else ''}banned: {answer.status}")
+        if banned is not False:
+            self.api(server, "POST", f"clients/{client.client_id}/unban", {})
+            self.storage.await_ban(client.client_id, False)
+        self.banned[client.client_id] = False
 
 
-def kill_during_start(campaign, server):
-    """Begins to start, and kills that; acknowledged data must survive it as well."""
-    process = subprocess.Popen(
-        admin.command_line(server.data_dir, "--listen", "127.0.0.1:0", *FLAGS),
-        env=server_module.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-    time.sleep(campaign.random.uniform(0, 0.15))
-    process.kill()
-    process.wait()
-    campaign.count("kills during a start")
-
-
-def verify(server):
-    problems = admin.as_json(server.data_dir, "verify")["problems"]
-    if problems:
-        raise Broken(f"verify found {problems[:3]}")
+def verify(storage):
+    for server in storage.servers:
+        problems = admin.as_json(server.data_dir, "verify", **storage.variables)["problems"]
+        if problems:
+            raise Broken(f"verify found {problems[:3]}")
 
 
 def restore_last_backup(campaign, load, directory):
     """A backup is whole after all that: it restores, and its histories are beginnings of the acknowledged ones."""
-    if not (directory / "backups").exists():
+    if not load.storage.has_backups or not (directory / "backups").exists():
         return
     listed = admin.run(directory / "data", "backups", directory / "backups", "--json")
     if listed.returncode != 0 or not listed.stdout.strip():
@@ -275,7 +305,7 @@ def restore_last_backup(campaign, load, directory):
                 parent_id = answer.headers["X-Version-Id"]
             if answer.status != 404:
                 raise Broken(f"the history of {client.client_id} in a backup ends with {answer.status}")
-        verify(server)
+        verify(SimpleNamespace(servers=[server], variables={}))
         campaign.count("backups restored and compared")
     finally:
         server.kill()
@@ -284,23 +314,19 @@ def restore_last_backup(campaign, load, directory):
 def main(campaign):
     while campaign.has_time_left():
         with campaign.round() as directory:
-            load = Load(campaign, directory)
-            server = Server(directory / "server.log", directory / "data", *FLAGS)
-            try:
+            with storages.open_storage(campaign, directory, FLAGS) as storage:
+                load = Load(campaign, directory, storage)
                 for number in range(ROUNDS_PER_DIRECTORY):
-                    load.run_until_killed(server, campaign.random.uniform(0.05, 1.5))
+                    load.run_until_crash(campaign.random.uniform(0.05, 1.5))
                     while campaign.random.random() < 0.4:
-                        kill_during_start(campaign, server)
-                    server.start()
-                    campaign.count("starts after a kill")
-                    load.compare(server)
+                        storage.kill_during_start()
+                    storage.start()
+                    load.compare()
                     if number > 0 and not campaign.has_time_left():
                         break
-                verify(server)
-            finally:
-                server.kill()
+                verify(storage)
             restore_last_backup(campaign, load, directory)
 
 
 if __name__ == "__main__":
-    run(__doc__, main)
+    run(__doc__, main, storages.add_argument)

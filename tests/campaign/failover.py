@@ -56,7 +56,7 @@ class Way:
         self.acknowledged_at = []
 
     def connect(self):
-        return Connection(self.url, self.context)
+        return Connection(self.url, context=self.context)
 
 
 class Load:

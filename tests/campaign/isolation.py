@@ -2,6 +2,8 @@
 """Isolation: a model over clients whose IDs are neighbours, the nil and the highest ID among them, in one server with
 restarts, deletions, removals of old versions, bans and exports in between. Every answer is the model's, to the byte: no client
 ever sees, changes or removes the data of another.
+
+With --storage postgres there are two servers over one PostgreSQL, and each request goes to one of them.
 """
 
 import base64
@@ -11,9 +13,9 @@ import uuid
 from campaign import run
 
 import admin
+import storages
 import wire
 from model import Broken, Connection, payload
-from server import Server
 
 FLAGS = ("--memory-budget", "16M", "--client-requests-per-second", "0", "--address-requests-per-second", "0",
          "--new-clients-per-address-day", "0", "--disk-free-bytes-min", "0")  # fmt: skip
@@ -49,14 +51,25 @@ class ExpectedClient:
 
 
 class World:
-    def __init__(self, campaign, server):
+    def __init__(self, campaign, storage):
         self.campaign = campaign
         self.random = campaign.random
-        self.server = server
-        self.connection = Connection(server.url)
+        self.storage = storage
+        self.connections = {}
         self.ids = neighbours(campaign.random)
         self.clients = {client_id: ExpectedClient() for client_id in self.ids}
         self.serial = 0
+
+    @property
+    def server(self):
+        """Any of them."""
+        return self.random.choice(self.storage.servers)
+
+    @property
+    def connection(self):
+        """To any of them."""
+        url = self.server.url
+        return self.connections.setdefault(url, Connection(url))
 
     def expect(self, condition, client_id, fault):
         if not condition:
@@ -70,10 +83,12 @@ class World:
 
     def turn(self):
         client_id = self.random.choice(self.ids)
+        # Two servers take seconds to agree on a ban.
+        ban_weight = 0.6 if len(self.storage.servers) == 1 else 0.1
         action = self.random.choices(
             [self.add, self.add_after_any_version, self.get, self.snapshot, self.get_snapshot, self.delete, self.ban,
              self.export, self.list],
-            [6, 3, 6, 2, 3, 0.6, 0.6, 1, 0.2],
+            [6, 3, 6, 2, 3, 0.6, ban_weight, 1, 0.2],
         )[0]  # fmt: skip
         self.campaign.count(action.__name__.replace("_", " "))
         action(client_id, self.clients[client_id])
@@ -151,16 +166,17 @@ class World:
         status, answer = self.api("POST", f"clients/{client_id}/{verb}", {})
         self.expect(status == 200, client_id, f"{verb} was {status} {answer}")
         known.banned = not known.banned
+        self.storage.await_ban(client_id, known.banned)
 
     def export(self, client_id, known):
-        answer = wire.request(f"unix:{self.server.data_dir}/admin.sock", "GET", f"/v1/admin/clients/{client_id}/export")
+        socket = f"unix:{self.server.data_dir}/admin.sock"
+        answer = wire.request(socket, "GET", f"/v1/admin/clients/{client_id}/export")
         if not known.chain:
             return self.expect(answer.status == 404, client_id, f"has nothing, and an export was {answer.status}")
         lines = [json.loads(line) for line in answer.body.splitlines()]
         page = answer
         while next_page := page.headers.get("X-Next-Page"):
-            page = wire.request(f"unix:{self.server.data_dir}/admin.sock", "GET",
-                                f"/v1/admin/clients/{client_id}/export?after={next_page}")  # fmt: skip
+            page = wire.request(socket, "GET", f"/v1/admin/clients/{client_id}/export?after={next_page}")
             lines += [json.loads(line) for line in page.body.splitlines()]
         owners = {line["client_id"] for line in lines if line["type"] == "client"}
         versions = [(line["version_id"], line["parent_version_id"], base64.b64decode(line["segment"]))
@@ -179,41 +195,39 @@ class World:
         self.expect(status == 200 and listed == wanted, client_id, f"the list is {listed}, not {wanted}")
 
     def restart(self):
+        server = self.server
         if self.random.random() < 0.5:
-            self.server.kill()
-            self.server.start()
+            server.kill()
+            server.start()
             self.campaign.count("kills")
         else:
-            self.server.restart()
+            server.restart()
             self.campaign.count("restarts")
-        self.connection.close()
-        self.connection = Connection(self.server.url)
+        if connection := self.connections.pop(server.url, None):
+            connection.close()
 
 
 def main(campaign):
     while campaign.has_time_left():
-        with campaign.round() as directory:
-            server = Server(directory / "server.log", directory / "data", *FLAGS)
-            try:
-                world = World(campaign, server)
-                for _ in range(5):
-                    for _ in range(TURNS_PER_START):
-                        world.turn()
-                    world.restart()
-                    if campaign.elapsed() > campaign.seconds:
-                        break
-                for client_id, known in world.clients.items():
-                    world.get_snapshot(client_id, known)
-                    world.export(client_id, known)
-                world.list(world.ids[0], None)
-                problems = json.loads(admin.run(server.data_dir, "verify", "--json").stdout)["problems"]
-                # Histories that begin behind a version of another client are foreseen: no new computer can start there.
-                damage = [problem for problem in problems if not problem["new_replica_cannot_start"]]
-                if damage:
-                    raise Broken(f"verify found {damage[:3]}")
-            finally:
-                server.kill()
+        with campaign.round() as directory, storages.open_storage(campaign, directory, FLAGS) as storage:
+            world = World(campaign, storage)
+            for _ in range(5):
+                for _ in range(TURNS_PER_START):
+                    world.turn()
+                world.restart()
+                if campaign.elapsed() > campaign.seconds:
+                    break
+            for client_id, known in world.clients.items():
+                world.get_snapshot(client_id, known)
+                world.export(client_id, known)
+            world.list(world.ids[0], None)
+            verified = admin.run(world.server.data_dir, "verify", "--json", **storage.variables)
+            problems = json.loads(verified.stdout)["problems"]
+            # Histories that begin behind a version of another client are foreseen: no new computer can start there.
+            damage = [problem for problem in problems if not problem["new_replica_cannot_start"]]
+            if damage:
+                raise Broken(f"verify found {damage[:3]}")
 
 
 if __name__ == "__main__":
-    run(__doc__, main)
+    run(__doc__, main, storages.add_argument)

@@ -118,7 +118,7 @@ class Client:
             raise Broken(f"client {self.client_id}: add-snapshot was answered {answer.status} {answer.body[:200]}")
 
     def pull(self, connection, parent_id):
-        """The latest version that can be reached from `parent_id`, as a replica walks there."""
+        """The latest version that can be reached from `parent_id`, as a replica walks there; None if one is refused."""
         while (answer := connection.get_child(self.client_id, parent_id)).status == 200:
             parent_id = answer.headers["X-Version-Id"]
         return parent_id if answer.status == 404 else None

@@ -3,10 +3,10 @@
 #
 #   tests/campaign/run.sh [--hours N] [--seed S] [--build-dir DIR] [--fuzz-build-dir DIR] [--output DIR] [NAME...]
 #
-# N is shared out among the campaigns, NAME... are some of them (all without). It needs the build of tests/run.sh, and
-# for fuzz also that of `cmake --preset fuzz && cmake --build --preset fuzz`; a campaign that lacks a prerequisite
-# is skipped, and the report says so. Exit status: 0, 1 when a promise was broken. --output has the reports, REPORT.md,
-# and the directories of failed rounds.
+# N is shared out among the campaigns, NAME... are some of them (all without). NAME-postgres is NAME over PostgreSQL, for
+# those that run on both storages. It needs the build of tests/run.sh, and for fuzz also that of `cmake --preset fuzz &&
+# cmake --build --preset fuzz`; a campaign that lacks a prerequisite is skipped, and the report says so. Exit status: 0,
+# 1 when a promise was broken. --output has the reports, REPORT.md, and the directories of failed rounds.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -33,6 +33,7 @@ if [ ${#names[@]} -eq 0 ]; then
     # The others are modules, and this one's.
     if [ -x "$program" ] && [ "$(basename "$program")" != report.py ]; then
       names+=("$(basename "$program" .py)")
+      if grep -q '^import storages' "$program"; then names+=("$(basename "$program" .py)-postgres"); fi
     fi
   done
 fi
@@ -47,13 +48,14 @@ fi
 for name in "${names[@]}"; do
   options=(--seconds "$seconds" --seed "$seed" --build-dir "$build_dir" --report "$output/$name.json" --keep "$output/findings")
   case "$name" in
+    *-postgres) options+=(--storage postgres) ;;
     fuzz) options+=(--build-dir "$fuzz_build_dir" --corpus "$output/corpus") ;;
     soak) options+=(--plot "$output/soak.svg") ;;
   esac
   rm -f "$output/$name.json"
   echo "== $name, $seconds s, seed $seed"
   result=0
-  "$python" -B "$here/$name.py" "${options[@]}" > "$output/$name.log" 2>&1 || result=$?
+  "$python" -B "$here/${name%-postgres}.py" "${options[@]}" > "$output/$name.log" 2>&1 || result=$?
   case "$result" in
     0) ;;
     77) echo "skipped: $(tail -n 1 "$output/$name.log")" ;;
