@@ -22,6 +22,7 @@ int HttpStatusOf(absl::StatusCode code) {
     case absl::StatusCode::kAborted:
       return 409;
     case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:  // the database may or may not have done it
       return 503;
     case absl::StatusCode::kResourceExhausted:
       return 507;

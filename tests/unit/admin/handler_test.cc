@@ -237,6 +237,19 @@ TEST_F(HandlerTest, VerifyTellsOfDamageAndGoesOn) {
   EXPECT_EQ(Ask("POST", "verify").status, 503);
 }
 
+// If this fails, a change that PostgreSQL may or may not have made looks like a fault of the
+// server, and a script does not repeat it.
+TEST_F(HandlerTest, AnUnknownOutcomeIsToBeTriedAgain) {
+  storage_.import_status = absl::DeadlineExceededError("it is unknown whether it was made");
+  const std::string lines = absl::StrCat(
+      R"({"type":"client","client_id":")", kClientText, "\"}\n",
+      R"({"type":"version","version_id":"c11e4700-0000-4000-8000-00000000000a",)",
+      R"("parent_version_id":"00000000-0000-0000-0000-000000000000","segment":"AAAA"})");
+  const Answer answer = Ask("POST", "import", lines);
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_THAT(answer.error(), HasSubstr("unknown whether"));
+}
+
 // If this fails, a long backup cannot be stopped, or blocks all of administration.
 TEST_F(HandlerTest, AJobIsCancelledWhileOthersAreAnswered) {
   std::atomic<bool> has_reported{false};
