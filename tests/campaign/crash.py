@@ -6,7 +6,8 @@ Owners have a client each, racers share one, and the operator imports, bans, rem
 backups. One backup of each data directory is restored at its end, and compared with the data acknowledged before it.
 
 With --storage postgres there are two servers over one PostgreSQL. One of them dies or both, or a process of PostgreSQL,
-which then starts all of its processes again, or all of PostgreSQL; everything is compared through both servers.
+which then starts all of its processes again, or all of PostgreSQL, which may also hang; everything is compared through
+both servers.
 PostgreSQL's own programs make backups there, so the operator makes none.
 """
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Histories: two servers over one PostgreSQL; real Taskwarriors, TaskChampion's own replicas (taskchampion-py) and raw
 writers and readers race on some clients at both servers, some of them now at this one and now at that. Meanwhile servers
-are killed and stopped, PostgreSQL is restarted, killed, or loses a process, and the network loses answers. A proxy before
+are killed and stopped, PostgreSQL is restarted, killed, hangs, or loses a process, and the network loses answers. A proxy before
 each server records every request and its answer, and linearizability.py decides from that record alone whether each
 client's history is linearizable. In the end all replicas of a client, and a new one, have the same tasks, with every edit
 in them.
@@ -40,6 +40,7 @@ FLAGS = ("--memory-budget", "32M", "--snapshot-versions", "10", "--client-reques
 WORKER = Path(__file__).with_name("taskchampion_worker.py")
 ROUND_S = 600
 QUIET_ROUNDS_MAX = 8
+HANG_S_MAX = 8  # requests give up after five seconds, and what they have sent may be done later
 RAW_CLIENTS = 2
 RAW_WRITERS = 2  # of each raw client
 NEW_REPLICA = 900  # the number of the first one that is made at the end
@@ -371,7 +372,9 @@ class Histories:
 
     def disrupt(self):
         server = self.random.choice(self.servers)
-        match self.random.choice(["kill", "kill", "kill both", "stop", "restart", "kill postgres", "kill backend"]):
+        match self.random.choice(
+            ["kill", "kill", "kill both", "stop", "restart", "kill postgres", "kill backend", "hang"]
+        ):
             case "kill":
                 server.kill()
                 server.start()
@@ -393,6 +396,9 @@ class Histories:
             case "kill postgres":
                 self.postgres.kill()
                 self.campaign.count("kills of PostgreSQL")
+            case "hang":
+                self.postgres.stop_for(self.random.uniform(0.2, HANG_S_MAX if self.campaign.seconds > 60 else 1))
+                self.campaign.count("hangs of PostgreSQL")
             case "kill backend":
                 if self.postgres.kill_backend():
                     self.campaign.count("kills of a process of PostgreSQL")

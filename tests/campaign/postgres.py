@@ -66,6 +66,23 @@ class Postgres(Cluster):
                     os.kill(child, signal.SIGKILL)
             os.kill(postmaster, signal.SIGKILL)
 
+    def stop_for(self, seconds):
+        """All processes, as on a machine that hangs; what they have been sent is done afterwards."""
+        postmaster = self._postmaster()
+        processes = [postmaster]
+        os.kill(postmaster, signal.SIGSTOP)  # it makes no more children
+        try:
+            for child in list(children_of(postmaster)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGSTOP)
+                    processes.append(child)
+            time.sleep(seconds)
+        finally:
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
+        self.wait_until_ready()
+
     def kill_backend(self):
         """The process of one connection, after which PostgreSQL ends all of them and recovers. Whether there was one."""
         processes = self.run(

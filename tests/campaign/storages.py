@@ -22,6 +22,7 @@ from support import wait_until
 
 READY_TIMEOUT_S = 60
 BAN_TIMEOUT_S = 30
+HANG_S = 6  # longer than a request waits for the database
 
 
 def add_argument(parser):
@@ -123,7 +124,7 @@ class PostgresStorage(_Storage):
                                        env={**self.variables, "TCSYNC_POSTGRES_URL": url}))  # fmt: skip
 
     def crash(self):
-        match self.campaign.random.choice(["server", "server", "both", "backend", "postgres", "postgres"]):
+        match self.campaign.random.choice(["server", "server", "both", "backend", "postgres", "postgres", "hang"]):
             case "server":
                 self.end(self.campaign.random.choice(self.servers))
             case "both":
@@ -136,6 +137,12 @@ class PostgresStorage(_Storage):
             case "postgres":
                 self._postgres.kill()
                 self.campaign.count("kills of PostgreSQL")
+                self._let_servers_work()
+
+            case "hang":
+                # Some requests give up, and what they have sent may be done after that.
+                self._postgres.stop_for(self.campaign.random.choice([0.5, HANG_S]))
+                self.campaign.count("hangs of PostgreSQL")
                 self._let_servers_work()
 
     def _let_servers_work(self):
