@@ -101,6 +101,11 @@ bool HasPasswordAstray(absl::string_view url, const std::vector<std::string>& ho
          (path != absl::string_view::npos && has_at(before_parameters.substr(path)));
 }
 
+// One that does not answer leaves time for the others.
+Deadline TimeForOne(Deadline deadline) {
+  return std::min(deadline, Clock::now() + std::chrono::milliseconds(base::kDatabaseConnectMs));
+}
+
 // The first of libpq's sentences about an error.
 std::string SentenceOf(absl::string_view libpq_message) {
   const std::vector<std::string> lines =
@@ -200,6 +205,7 @@ Connection::~Connection() { PQfinish(connection_); }
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(Target& target, Deadline deadline) {
   std::string problem = "it did not answer in time";
   const size_t first = target.preferred();
+  const bool has_others = target.hosts().size() > 1;
   for (size_t i = 0; i < target.hosts().size(); ++i) {
     const size_t host = (first + i) % target.hosts().size();
     const Target::Keywords& keywords = target.hosts()[host];
@@ -211,9 +217,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(Target& target, Dea
     }
     names.push_back(nullptr);
     values.push_back(nullptr);
-    // One that does not answer leaves time for the others.
-    const Deadline until =
-        std::min(deadline, Clock::now() + std::chrono::milliseconds(base::kDatabaseConnectMs));
+    const Deadline until = TimeForOne(deadline);
     PGconn* const pg = PQconnectStartParams(names.data(), values.data(), /*expand_dbname=*/0);
     if (pg == nullptr) return absl::ResourceExhaustedError("there is no memory for a connection");
     std::unique_ptr<Connection> connection(new Connection(target, pg));
@@ -232,7 +236,16 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(Target& target, Dea
     }
     if (state != PGRES_POLLING_OK) continue;
     PQsetNoticeReceiver(pg, &Connection::TakeNotice, connection.get());
-    if (PQsetnonblocking(pg, 1) != 0 || !connection->SetUp(until) || PQenterPipelineMode(pg) != 1) {
+    if (PQsetnonblocking(pg, 1) != 0 || !connection->SetUp(until)) {
+      problem = SentenceOf(PQerrorMessage(pg));
+      continue;
+    }
+    if (!connection->Commits(has_others ? TimeForOne(deadline) : deadline)) {
+      problem =
+          "a commit does not end: its standby does not answer, or another server has taken over";
+      continue;
+    }
+    if (PQenterPipelineMode(pg) != 1) {
       problem = SentenceOf(PQerrorMessage(pg));
       continue;
     }
@@ -246,17 +259,27 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(Target& target, Dea
 // have; for the append of a version, that takes longer than all the rest (0.56 ms of 0.8). Without
 // the second, a role's own setting could hide the warning that TakeNotice waits for.
 bool Connection::SetUp(Deadline deadline) {
-  if (PQsendQuery(connection_,
-                  "SET plan_cache_mode = force_generic_plan; SET client_min_messages = warning") !=
-      1) {
-    return false;
-  }
-  if (!Flush(deadline)) return false;
+  // An error is of a server that has no such setting.
+  return Exchange("SET plan_cache_mode = force_generic_plan; SET client_min_messages = warning",
+                  deadline);
+}
+
+// A primary that was replaced while it was suspended takes writes again when it goes on, until its
+// cluster's manager ends it, and its reads are old: a client would be told that its history is
+// ahead, or gone. But its commits end no more, because its standby has left it. One of nothing,
+// which takes no lock, shows that, and also that whatever is read from now on is on the standby.
+bool Connection::Commits(Deadline deadline) {
+  was_warned_ = false;
+  return Exchange("SELECT pg_logical_emit_message(true, 'tcsync', '')", deadline) && !was_warned_;
+}
+
+bool Connection::Exchange(const char* sql, Deadline deadline) {
+  if (PQsendQuery(connection_, sql) != 1 || !Flush(deadline)) return false;
   for (;;) {
     PGresult* result = nullptr;
     if (!Next(deadline, result)) return false;
     if (result == nullptr) return PQstatus(connection_) == CONNECTION_OK;
-    PQclear(result);  // an error is of a server that has no such setting
+    PQclear(result);
   }
 }
 

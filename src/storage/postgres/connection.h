@@ -59,7 +59,8 @@ class Target {
 // One thread at a time.
 class Connection {
  public:
-  // Tries each host, until one of them takes writes. kUnavailable: none does, in this time.
+  // Tries each host, until one of them takes writes, and has committed one, on its standby as well
+  // if it has to. kUnavailable: none does, in this time.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(Target& target, Deadline deadline);
 
   Connection(const Connection&) = delete;
@@ -85,6 +86,10 @@ class Connection {
   // Sets the session's settings, as far as the server has them. Whether the connection is there
   // still.
   bool SetUp(Deadline deadline);
+  // Whether a commit ends.
+  bool Commits(Deadline deadline);
+  // Runs SQL before the pipeline mode, whatever it results in. Whether it ended.
+  bool Exchange(const char* sql, Deadline deadline);
   static void TakeNotice(void* self, const PGresult* notice);
   absl::Status Send(absl::Span<const Statement> statements, std::vector<bool>& is_preparing);
   // Sends what is left to be sent; false when it was not taken in time.

@@ -146,5 +146,41 @@ TEST_P(PostgresFailoverTest, LosesNothingThatWasAcknowledged) {
   ExpectTotalsAgree(session);
 }
 
+// The old primary was suspended, and goes on after the standby has taken over: it takes writes, as
+// far as a new connection can tell. If this fails, a server that starts in that moment tells
+// clients that their histories are gone.
+TEST(PostgresFormerPrimaryTest, IsNotRead) {
+  if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
+  const std::unique_ptr<OwnCluster> primary = OwnCluster::Start();
+  ASSERT_NE(primary, nullptr);
+  Standby standby(primary->url());
+  primary->Set("synchronous_standby_names", "'*'");
+  TestSession(primary->url())
+      .RunUntil("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", "1");
+  const std::string url =
+      absl::StrCat("host=", PartOf(primary->url(), "host"), ",", standby.directory(),
+                   " port=", PartOf(primary->url(), "port"), ",5433 user=postgres dbname=postgres");
+  const Uuid client = Uuid::Random();
+  Uuid first;
+  {
+    const std::unique_ptr<Storage> storage = OpenPostgres(url);
+    ASSERT_NE(storage, nullptr);
+    first = MustAppend(*storage, client, kNil).version_id;
+  }
+  primary->Signal(SIGSTOP);
+  standby.Promote();
+  Uuid second;
+  {
+    const std::unique_ptr<Storage> storage = OpenPostgres(url);
+    ASSERT_NE(storage, nullptr);
+    second = MustAppend(*storage, client, first).version_id;
+  }
+  primary->Signal(SIGCONT);
+  const std::unique_ptr<Storage> storage = OpenPostgres(url);
+  ASSERT_NE(storage, nullptr);
+  EXPECT_EQ(ReadChain(*storage, client, kNil).size(), 2u);
+  MustAppend(*storage, client, second);
+}
+
 }  // namespace
 }  // namespace tcsync

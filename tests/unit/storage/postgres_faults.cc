@@ -263,7 +263,12 @@ std::unique_ptr<Storage> OpenPostgres(const std::string& url, std::chrono::milli
   postgres_storage::PostgresStorageOptions options;
   options.url = url;
   options.wait_max = wait_max;
+  // On a busy machine the first connection can take longer than a test's operations may.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   auto storage = postgres_storage::OpenPostgresStorage(options, base::Logger());
+  while (!storage.ok() && std::chrono::steady_clock::now() < deadline) {
+    storage = postgres_storage::OpenPostgresStorage(options, base::Logger());
+  }
   EXPECT_TRUE(storage.ok()) << storage.status();
   return storage.ok() ? *std::move(storage) : nullptr;
 }

@@ -291,25 +291,31 @@ TEST_F(PostgresServerTest, AcknowledgesNothingThatItsStandbyMayLack) {
   const std::unique_ptr<Storage> unsafe =
       OpenPostgres(cluster_->url() + " options='-c synchronous_commit=local'");
   ASSERT_TRUE(storage != nullptr && unsafe != nullptr);
-  cluster_->Set("synchronous_standby_names", "'none'");
   TestSession session(cluster_->url());
   // Commits begin to wait some time after the setting has changed.
-  std::thread committing([&] {
-    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
-        PQconnectdb((cluster_->url() + " options='-c client_min_messages=error'").c_str()),
-        &PQfinish);
-    while (PQstatus(connection.get()) == CONNECTION_OK) {
-      PQclear(PQexec(connection.get(), "UPDATE tcsync.usage SET clients = clients"));
-    }
-  });
-  session.RunUntil(kLostStandbys[0].end_wait, "t");
-  committing.join();
+  const auto take_the_standby = [&] {
+    cluster_->Set("synchronous_standby_names", "'none'");
+    std::thread committing([&] {
+      const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
+          PQconnectdb((cluster_->url() + " options='-c client_min_messages=error'").c_str()),
+          &PQfinish);
+      while (PQstatus(connection.get()) == CONNECTION_OK) {
+        PQclear(PQexec(connection.get(), "UPDATE tcsync.usage SET clients = clients"));
+      }
+    });
+    session.RunUntil(kLostStandbys[0].end_wait, "t");
+    committing.join();
+  };
   for (const LostStandby& lost : kLostStandbys) {
     for (const Call& call : kCalls) {
       SCOPED_TRACE(absl::StrCat(call.name, ", ", lost.name));
+      // A new connection is used once a commit on it has ended, so it has to be there before.
+      cluster_->Set("synchronous_standby_names", "''");
+      TimeUntilOk([&] { return TryProbe(*storage); });
       const Uuid client = Uuid::Random();
       const std::vector<Uuid> version_ids = AppendChain(*unsafe, client, kNil, 2);
       Change(*unsafe, Ban{.client_id = client, .reason = ""});
+      take_the_standby();
       Waiter<absl::Status> waiter;
       std::thread thread([&, done = waiter.Callback()]() mutable {
         done(call.call(*storage, client, version_ids));
