@@ -119,7 +119,7 @@ class Pgbench:
              self._url],
             capture_output=True, text=True, check=True)  # fmt: skip
         return (
-            float(re.search(r"tps = ([0-9.]+) \(without initial", done.stdout).group(1)),
+            float(re.search(r"tps = (\S+) \(without initial", done.stdout).group(1)),
             int(re.search(r"actually processed: ([0-9]+)", done.stdout).group(1)),
         )
 
