@@ -4,6 +4,7 @@ everything to a crowd, and one that answers from an old copy; and a power cut ta
 import os
 import random
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -137,6 +138,78 @@ class TestFailover:
         assert failover.longest_gap([9, 11, 13.5], 10, 14) == 2.5
         assert failover.longest_gap([10.5, 11], 10, 14) == 3
         assert failover.longest_gap([7, 15], 10, 14) == 7  # of the last write before them as well
+
+
+PRIVATE_NETWORK_PROGRAM = """
+import socket, subprocess, sys, time
+sys.path.insert(0, {here!r})
+import private_network
+
+problem = private_network.enter()
+if problem:
+    print(problem, flush=True)
+    sys.exit(77)
+private_network.add_address("10.0.0.9")
+machine = private_network.Machine("one", "10.0.0.1")
+subprocess.Popen([*machine.entering, {python!r}, "-m", "http.server", "--bind", "10.0.0.1", "8000"], stderr=subprocess.DEVNULL,
+                 stdout=subprocess.DEVNULL)
+
+def answers():
+    try:
+        socket.create_connection(("10.0.0.1", 8000), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+def wait_for(expected):
+    while answers() != expected:
+        time.sleep(0.05)
+
+wait_for(True)
+machine.cut()
+wait_for(False)
+machine.mend()
+wait_for(True)
+subprocess.Popen([*machine.entering, "sleep", {seconds!r}])
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has network namespaces")
+class TestPrivateNetwork:
+    """If one of these fails, machines are not cut off, or a killed test run leaves a cluster behind."""
+
+    SECONDS = f"{600 + os.getpid() / 1e7:.7f}"  # by which its process is known
+
+    def leftover(self):
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and self.SECONDS.encode() in (entry / "cmdline").read_bytes().split(b"\0"):
+                    found.append(entry.name)
+            except OSError:  # it has ended
+                continue
+        return found
+
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+    def test_machines_can_be_cut_off_and_all_processes_end_with_the_first(self, number, tmp_path):
+        program = tmp_path / "program.py"
+        here = str(Path(report.__file__).parent)
+        text = PRIVATE_NETWORK_PROGRAM.format(here=here, python=sys.executable, seconds=self.SECONDS)
+        program.write_text(text, encoding="utf-8")
+        with subprocess.Popen([sys.executable, "-B", program], stdout=subprocess.PIPE, text=True) as process:
+            line = process.stdout.readline().strip()
+            if line != "ready":
+                assert process.wait(60) == 77 and os.environ.get("CI") != "true", line
+                pytest.skip(line)
+            assert self.leftover()
+            process.send_signal(number)
+            process.wait(60)
+        deadline = time.monotonic() + 30
+        while self.leftover():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 class Always(random.Random):
