@@ -330,15 +330,14 @@ class Cluster:
                    "Caddy has a certificate")  # fmt: skip
 
     def _answers_with_a_certificate(self):
-        context = ssl.create_default_context(cafile=self.authority)
-        connection = wire.connect(CADDY_URL, context)
         try:
-            connection.request("GET", "/")
-            return connection.getresponse().status == 200
+            # The file may be there, and not yet written.
+            connection = wire.connect(CADDY_URL, ssl.create_default_context(cafile=self.authority))
+            with contextlib.closing(connection):
+                connection.request("GET", "/")
+                return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
-        finally:
-            connection.close()
 
     @staticmethod
     def server_url(name):
