@@ -269,8 +269,8 @@ class Cluster:
         return Service("haproxy", ["haproxy", "-db", "-f", configuration], {"PATH": private_network.PATH},
                        self.directory / "haproxy.log", HAPROXY_RESTART_S)  # fmt: skip
 
-    def psql(self, user, password, database, *arguments):
-        environment = {"PATH": private_network.PATH, "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"}
+    def psql(self, user, password, database, *arguments, **variables):
+        environment = {"PATH": private_network.PATH, "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"} | variables
         hosts = ",".join(DATABASES.values())
         url = f"host={hosts} user={user} dbname={database} target_session_attrs=read-write"
         done = subprocess.run(["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1",
@@ -280,12 +280,9 @@ class Cluster:
             raise AssertionError(f"psql {arguments}: {done.stderr}")
         return done.stdout.strip()
 
-    def superuser(self, statement, database="postgres"):
-        return self.psql("postgres", SUPERUSER_PASSWORD, database, "--command", statement)
-
     def _make_database(self):
-        self.psql("postgres", SUPERUSER_PASSWORD, "postgres", "-v", f"owner_password={OWNER_PASSWORD}", "-v",
-                  f"server_password={SERVER_PASSWORD}", "-f", EXAMPLES / "roles.sql")  # fmt: skip
+        self.psql("postgres", SUPERUSER_PASSWORD, "postgres", "-f", EXAMPLES / "roles.sql", OWNER_PASSWORD=OWNER_PASSWORD,
+                  SERVER_PASSWORD=SERVER_PASSWORD)  # fmt: skip
         variables = self._server_variables("sync1", SERVERS["sync1"], False) | {"PGUSER": "tcsync_owner"}
         upgrade = subprocess.run([server_module.BINARY, "storage", "upgrade"],
                                  env=server_module.environment(**variables),
