@@ -144,6 +144,20 @@ class Campaign:
         return 1 if self.findings else 0
 
 
+class Deck:
+    """Chooses at random, and each once before any of them twice, so that a short run tries each of them, too."""
+
+    def __init__(self, source, *cards):
+        self._random = source
+        self._cards = cards
+        self._left = []
+
+    def draw(self):
+        if not self._left:
+            self._left = self._random.sample(self._cards, len(self._cards))
+        return self._left.pop()
+
+
 def run(description, main, add_arguments=None):
     """Parses the command line, runs `main` with a Campaign, and ends the process."""
     parser = argparse.ArgumentParser(description=description, parents=[_parser], allow_abbrev=False,

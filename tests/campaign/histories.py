@@ -23,7 +23,7 @@ import time
 import uuid
 from pathlib import Path
 
-from campaign import Missing, run
+from campaign import Deck, Missing, run
 
 import linearizability
 import taskwarrior
@@ -216,6 +216,9 @@ class Histories:
         self.users = []
         self.raw_client_ids = [str(uuid.uuid4()) for _ in range(RAW_CLIENTS)]
         self.serial = 0
+        self.disruptions = Deck(
+            campaign.random, "kill", "kill", "kill both", "stop", "restart", "kill postgres", "kill backend", "hang"
+        )
 
     def own_random(self):
         """For one thread."""
@@ -372,9 +375,7 @@ class Histories:
 
     def disrupt(self):
         server = self.random.choice(self.servers)
-        match self.random.choice(
-            ["kill", "kill", "kill both", "stop", "restart", "kill postgres", "kill backend", "hang"]
-        ):
+        match self.disruptions.draw():
             case "kill":
                 server.kill()
                 server.start()

@@ -13,6 +13,8 @@ import contextlib
 import subprocess
 import time
 
+from campaign import Deck
+
 import admin
 import server as server_module
 import wire
@@ -116,6 +118,7 @@ class PostgresStorage(_Storage):
     def __init__(self, campaign, directory, flags, postgres):
         super().__init__(campaign, directory, flags)
         self._postgres = postgres
+        self._deaths = Deck(campaign.random, "server", "server", "both", "backend", "postgres", "postgres", "hang")
         self._database = postgres.new_database(directory / "none")
         self.variables = self._database.variables
         for name in ("first", "second"):
@@ -124,7 +127,7 @@ class PostgresStorage(_Storage):
                                        env={**self.variables, "TCSYNC_POSTGRES_URL": url}))  # fmt: skip
 
     def crash(self):
-        match self.campaign.random.choice(["server", "server", "both", "backend", "postgres", "postgres", "hang"]):
+        match self._deaths.draw():
             case "server":
                 self.end(self.campaign.random.choice(self.servers))
             case "both":
