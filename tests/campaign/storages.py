@@ -18,6 +18,7 @@ from campaign import Deck
 import admin
 import server as server_module
 import wire
+from model import Broken
 from postgres import Postgres
 from server import Server
 from support import wait_until
@@ -106,7 +107,9 @@ class RocksdbStorage(_Storage):
         return self.servers[0].data_dir
 
     def await_ban(self, client_id, is_banned):
-        """Until all servers know."""
+        """Until all servers know, which here is at once."""
+        if (wire.get_snapshot(self.servers[0].url, client_id).status == 403) != is_banned:
+            raise Broken(f"client {client_id} is {'not ' if is_banned else ''}banned")
 
 
 class PostgresStorage(_Storage):
