@@ -75,6 +75,7 @@ class Worker:
 
     def __init__(self, python, directory, seed):
         self._lock = threading.Lock()
+        self.directory = directory
         self.replicas = []
         directory.mkdir()
         self._errors = open(directory / "errors", "wb")  # noqa: SIM115  closed with the process
@@ -115,9 +116,9 @@ class Replica:
 
 
 class ChampionReplica(Replica):
-    def __init__(self, name, user, worker, directory):
+    def __init__(self, name, user, worker):
         super().__init__(name, user)
-        self.database = directory / name / TASK_DATABASE
+        self.database = worker.directory / name / TASK_DATABASE
         self._worker = worker
         worker.order({"replica": name, "client_id": user.client_id, "secret": user.secret})
 
@@ -207,10 +208,9 @@ class Histories:
         self.random = campaign.random
         self.directory = directory
         self.postgres = postgres
-        variables = postgres.new_database(directory / "none").variables
-        self.servers = [Server(directory / f"server{n}.log", directory / f"data{n}", *FLAGS, env=variables) for n in (0, 1)]  # fmt: skip
         self.record = Record()
-        self.proxies = [LossyProxy(self.record, server.url, self.own_random()) for server in self.servers]
+        self.servers = []
+        self.proxies = []
         self.workers = []
         self.replicas = []
         self.users = []
@@ -223,6 +223,13 @@ class Histories:
     def own_random(self):
         """For one thread."""
         return random.Random(self.random.getrandbits(64))
+
+    def start_servers(self):
+        variables = self.postgres.new_database(self.directory / "none").variables
+        for n in range(2):
+            server = Server(self.directory / f"server{n}.log", self.directory / f"data{n}", *FLAGS, env=variables)
+            self.servers.append(server)
+            self.proxies.append(LossyProxy(self.record, server.url, self.own_random()))
 
     @property
     def client_ids(self):
@@ -249,13 +256,9 @@ class Histories:
         for n in range(workers):
             self.workers.append(Worker(python, self.directory / f"worker{n}", self.random.getrandbits(32)))
         for n in range(count):
-            user = self.users[n % clients]
             worker = self.workers[n % workers]
-            replica = ChampionReplica(
-                f"champion-{n}", user, worker, self.directory / f"worker{n % workers}"
-            )  # fmt: skip
-            worker.replicas.append(replica)
-            self.replicas.append(replica)
+            worker.replicas.append(ChampionReplica(f"champion-{n}", self.users[n % clients], worker))
+            self.replicas.append(worker.replicas[-1])
         for n in range(taskwarriors):
             user = self.users[n % clients]
             self.replicas.append(
@@ -292,14 +295,13 @@ class Histories:
         def turn():
             connection = source.choice(connections)
             known = self.record.known_parents(client_id)
-            version_id = source.choice(known[-8:]) if known and source.random() < 0.8 else source.choice([wire.NIL_VERSION, str(uuid.uuid4())])  # fmt: skip
-            answer = self.request(
-                lambda: (
-                    connection.get_snapshot(client_id)
-                    if source.random() < 0.2
-                    else connection.get_child(client_id, version_id)
-                )
-            )
+            if source.random() < 0.2:
+                self.request(lambda: connection.get_snapshot(client_id))
+                return
+            # Mostly near the end of the history; sometimes its beginning, or a version that was never here.
+            version_ids = known[-8:] if known and source.random() < 0.8 else [wire.NIL_VERSION, str(uuid.uuid4())]
+            version_id = source.choice(version_ids)
+            answer = self.request(lambda: connection.get_child(client_id, version_id))
             if answer and answer.status == 200 and source.random() < 0.5:
                 self.request(lambda: connection.get_child(client_id, answer.headers["X-Version-Id"]))
 
@@ -443,7 +445,7 @@ class Histories:
             mine = [replica for replica in self.replicas if replica.user is user]
             worker = self.workers[number % len(self.workers)]
             name = f"new-{NEW_REPLICA + number}"
-            newcomer = ChampionReplica(name, user, worker, self.directory / f"worker{number % len(self.workers)}")
+            newcomer = ChampionReplica(name, user, worker)
             if error := newcomer.edit_and_sync(0, self.random.choice(self.proxies).url_of(name)):
                 raise Broken(f"a new replica does not sync: {error}")
             tasks = newcomer.tasks()
@@ -522,6 +524,7 @@ def main(campaign):
             homes = client.root / "tmp" / directory.name
             homes.mkdir()
             try:
+                histories.start_servers()
                 histories.make_replicas(python, client, homes)
                 histories.race(min(campaign.seconds, ROUND_S))
                 histories.sync_until_quiet()

@@ -40,10 +40,6 @@ class Record:
         with self._lock:
             return list(self._operations.get(client_id, ()))
 
-    def all(self):
-        with self._lock:
-            return [operation for operations in self._operations.values() for operation in operations]
-
     def known_parents(self, client_id):
         """Versions that have a child, and the first one's parent."""
         with self._lock:

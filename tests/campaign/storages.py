@@ -126,8 +126,12 @@ class PostgresStorage(_Storage):
         self.variables = self._database.variables
         for name in ("first", "second"):
             url = f"{self._database.url} application_name={name}"
-            self.servers.append(Server(directory / f"{name}.log", directory / name, *flags,
-                                       env={**self.variables, "TCSYNC_POSTGRES_URL": url}))  # fmt: skip
+            variables = {**self.variables, "TCSYNC_POSTGRES_URL": url}
+            try:
+                self.servers.append(Server(directory / f"{name}.log", directory / name, *flags, env=variables))
+            except BaseException:
+                self.close()
+                raise
 
     def crash(self):
         match self._deaths.draw():
