@@ -20,7 +20,7 @@ PORTS_TRIED = 5
 
 
 @contextlib.contextmanager
-def _running(command, log_path, address, env=None):
+def running(command, log_path, address, env=None):
     """A proxy, from when it accepts connections until it has stopped."""
     with open(log_path, "wb") as log:
         process = subprocess.Popen(
@@ -96,7 +96,7 @@ def caddy(server_url, directory):
         "TCSYNC_DOMAIN": f"127.0.0.1:{port}",
         "TCSYNC_UPSTREAM": server_url.removeprefix("http://"),
     }
-    with _running(
+    with running(
         [program, "run", "--adapter", "caddyfile", "--config", home / "Caddyfile"],
         home / "log",
         f"127.0.0.1:{port}",
@@ -160,5 +160,5 @@ def nginx(server_url, directory, **changes):
         f"http {{\naccess_log off;\n{scratch}include {home}/site.conf;\n}}\n",
         encoding="utf-8",
     )
-    with _running([program, "-p", home, "-e", "stderr", "-c", home / "nginx.conf"], home / "log", f"127.0.0.1:{https}"):
+    with running([program, "-p", home, "-e", "stderr", "-c", home / "nginx.conf"], home / "log", f"127.0.0.1:{https}"):
         yield f"https://127.0.0.1:{https}", f"http://127.0.0.1:{http}", authority
