@@ -399,5 +399,3 @@ class Cluster:
             service.end()
         for machine in self.machines.values():
             machine.remove()
-        for address in (*SERVERS.values(), CADDY_ADDRESS):
-            private_network.remove_address(address)

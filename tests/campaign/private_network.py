@@ -84,14 +84,8 @@ def _reap_in_first_process():
 
 
 def add_address(address):
-    """Gives an address to the side of the bridge on which this program is."""
-    _run("ip", "address", "add", f"{address}/{NETWORK_BITS}", "dev", BRIDGE)
-
-
-def remove_address(address):
-    """It need not be there."""
-    subprocess.run(["ip", "address", "delete", f"{address}/{NETWORK_BITS}", "dev", BRIDGE], env=_environment(),
-                   capture_output=True, timeout=TIMEOUT_S, check=False)  # fmt: skip
+    """Gives an address to the side of the bridge on which this program is, which may have it already."""
+    _run("ip", "address", "replace", f"{address}/{NETWORK_BITS}", "dev", BRIDGE)
 
 
 class Machine:
@@ -166,6 +160,8 @@ class Machine:
         return count
 
     def remove(self):
+        # The kernel would remove it with the namespace as well, some time later.
+        _run("ip", "link", "delete", self._cable)
         self.signal(signal.SIGKILL)
         self._holder.kill()
         self._holder.wait()
