@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import plistlib
+import select
 import shlex
 import shutil
 import signal
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -167,14 +168,38 @@ class Service:
     def _stop_process(self) -> None:
         end = time.monotonic() + _COMMAND_TIMEOUT_S
         told: int | None = None
-        while (pid := running_agent(self.state_directory)) is not None:
-            if time.monotonic() > end:
-                raise ServiceError(f"the agent, process {pid}, does not end; end it with kill -9 {pid}")
-            if pid != told:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
-                told = pid
-            time.sleep(0.05)
+        with ExitStack() as ending:
+            while (pid := running_agent(self.state_directory)) is not None:
+                if time.monotonic() > end:
+                    raise ServiceError(f"the agent, process {pid}, does not end; end it with kill -9 {pid}")
+                if pid != told:
+                    with suppress(ProcessLookupError):
+                        ending.callback(_await_end, _watch(pid), end)
+                        os.kill(pid, signal.SIGTERM)
+                    told = pid
+                time.sleep(0.05)
+
+
+def _watch(pid: int) -> int | None:
+    """A descriptor that can be read once the process has ended, where the system has such. ProcessLookupError where it
+    has ended."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except OSError:  # a kernel before 5.3, or a sandbox
+        return None
+
+
+def _await_end(process: int | None, end: float) -> None:
+    """An agent gives its lock back some time before it has ended."""
+    if process is not None:
+        try:
+            select.select([process], [], [], max(0.0, end - time.monotonic()))
+        finally:
+            os.close(process)
 
 
 def systemd_unit(command: Sequence[str], environment: Mapping[str, str]) -> str:
