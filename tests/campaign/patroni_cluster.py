@@ -14,6 +14,7 @@ databases run as the user postgres or nobody.
 import contextlib
 import http.client
 import json
+import os
 import shutil
 import signal
 import ssl
@@ -265,7 +266,9 @@ class Cluster:
 
     def _haproxy(self):
         configuration = self.directory / "haproxy.cfg"
-        configuration.write_text(example("haproxy.cfg"), encoding="utf-8")
+        # Only root can become another user.
+        own_user = {} if os.geteuid() == 0 else {"  user haproxy\n  group haproxy\n": ""}
+        configuration.write_text(example("haproxy.cfg", **own_user), encoding="utf-8")
         return Service("haproxy", ["haproxy", "-db", "-f", configuration], {"PATH": private_network.PATH},
                        self.directory / "haproxy.log", HAPROXY_RESTART_S)  # fmt: skip
 
