@@ -206,23 +206,21 @@ absl::StatusOr<AppendOutcome> AppendAlone(const Core& core, PendingAppend& appen
   if (const absl::Status checked = CheckUpload(append.request.upload); !checked.ok()) {
     return checked;
   }
-  const int unknown_before = append.unknown_attempts;
-  absl::StatusOr<AppendOutcome> outcome = RunUntil(append.deadline, [&](int unknown) {
-    append.unknown_attempts = unknown_before + unknown;
-    absl::StatusOr<AppendOutcome> tried = TryAppend(core, append);
-    if (append.unknown_attempts > 0 && tried.ok() && std::holds_alternative<Appended>(*tried)) {
-      absl::Status confirmed = core.sessions.Confirm(append.deadline);
-      if (!confirmed.ok()) tried = std::move(confirmed);
-    }
-    return tried;
-  });
+  absl::StatusOr<AppendOutcome> outcome = RunUntil(
+      append.deadline,
+      [&](int unknown) {
+        append.unknown_attempts = unknown;
+        absl::StatusOr<AppendOutcome> tried = TryAppend(core, append);
+        if (unknown > 0 && tried.ok() && std::holds_alternative<Appended>(*tried)) {
+          absl::Status confirmed = core.sessions.Confirm(append.deadline);
+          if (!confirmed.ok()) tried = std::move(confirmed);
+        }
+        return tried;
+      },
+      append.unknown_attempts);
   if (outcome.ok() && std::holds_alternative<Appended>(*outcome) &&
       append.request.upload != nullptr) {
     UploadOf(append.request.upload)->SetStored();
-  }
-  // The outcome of an attempt in a batch was unknown already.
-  if (unknown_before > 0 && !outcome.ok()) {
-    return absl::DeadlineExceededError(outcome.status().message());
   }
   if (!outcome.ok()) return ForCaller(outcome.status());
   return outcome;

@@ -270,7 +270,7 @@ bool Connection::SetUp(Deadline deadline) {
 // which takes no lock, shows that, and also that whatever is read from now on is on the standby.
 bool Connection::Commits(Deadline deadline) {
   was_warned_ = false;
-  return Exchange("SELECT pg_logical_emit_message(true, 'tcsync', '')", deadline) && !was_warned_;
+  return Exchange(kCommitNothing.text, deadline) && !was_warned_;
 }
 
 bool Connection::Exchange(const char* sql, Deadline deadline) {

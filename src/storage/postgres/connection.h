@@ -27,6 +27,10 @@ namespace tcsync::postgres_storage {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
+// A commit that changes nothing and takes no lock, and that is durable like any other.
+inline constexpr Sql kCommitNothing{"commit_nothing",
+                                    "SELECT pg_logical_emit_message(true, 'tcsync', '')"};
+
 // Where and how to connect. Thread-safe.
 class Target {
  public:

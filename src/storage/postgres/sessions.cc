@@ -8,16 +8,6 @@ namespace tcsync::postgres_storage {
 
 using Clock = std::chrono::steady_clock;
 
-namespace {
-
-// The row is one of those that transactions change anyway (client_record.h), and seldom another
-// connection's as well.
-constexpr Sql kConfirm{"confirm", R"(
-  UPDATE tcsync.usage SET clients = clients
-  WHERE slot = pg_backend_pid() % (SELECT count(*) FROM tcsync.usage))"};
-
-}  // namespace
-
 Sessions::Sessions(std::shared_ptr<Target> target, std::chrono::milliseconds wait_max,
                    const base::Logger& logger)
     : target_(std::move(target)), wait_max_(wait_max), logger_(logger) {}
@@ -60,7 +50,7 @@ void Sessions::NoteUnusable(const absl::Status& status) {
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> Sessions::Take(Deadline deadline) {
-  if (std::unique_ptr<Connection> connection = TakeIdle()) return connection;
+  if (std::unique_ptr<Connection> connection = TakeIdle(Clock::now())) return connection;
   absl::StatusOr<std::unique_ptr<Connection>> opened = Connection::Open(*target_, deadline);
   if (opened.ok()) {
     NoteUsable();
@@ -70,7 +60,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Sessions::Take(Deadline deadline) {
   }
   // A server that takes no further connection may go on answering on those that there are. One that
   // is gone does not keep the caller from trying the next one.
-  if (std::unique_ptr<Connection> connection = AwaitIdle(
+  if (std::unique_ptr<Connection> connection = TakeIdle(
           std::min(deadline, Clock::now() + std::chrono::milliseconds(base::kDatabaseRetryMs)))) {
     return connection;
   }
@@ -78,23 +68,14 @@ absl::StatusOr<std::unique_ptr<Connection>> Sessions::Take(Deadline deadline) {
   return opened.status();
 }
 
-std::unique_ptr<Connection> Sessions::TakeIdle() {
-  const std::lock_guard lock(mutex_);
-  return TakeIdleLocked();
-}
-
-std::unique_ptr<Connection> Sessions::TakeIdleLocked() {
+std::unique_ptr<Connection> Sessions::TakeIdle(Deadline deadline) {
+  std::unique_lock lock(mutex_);
+  returned_.wait_until(lock, deadline, [this] { return !idle_.empty() || lent_ == 0; });
   if (idle_.empty()) return nullptr;
   std::unique_ptr<Connection> connection = std::move(idle_.back());
   idle_.pop_back();
   ++lent_;
   return connection;
-}
-
-std::unique_ptr<Connection> Sessions::AwaitIdle(Deadline deadline) {
-  std::unique_lock lock(mutex_);
-  returned_.wait_until(lock, deadline, [this] { return !idle_.empty() || lent_ == 0; });
-  return TakeIdleLocked();
 }
 
 void Sessions::GiveBack(std::unique_ptr<Connection> connection) {
@@ -136,7 +117,7 @@ absl::StatusOr<Rows> Sessions::Run(const Statement& statement, Deadline deadline
 }
 
 absl::Status Sessions::Confirm(Deadline deadline) {
-  return Run(Statement(kConfirm), deadline).status();
+  return Run(Statement(kCommitNothing), deadline).status();
 }
 
 void Sessions::TryAgain() {

@@ -57,11 +57,8 @@ class Sessions {
 
  private:
   absl::StatusOr<std::unique_ptr<Connection>> Take(Deadline deadline);
-  // nullptr: there is none.
-  std::unique_ptr<Connection> TakeIdle();
-  std::unique_ptr<Connection> TakeIdleLocked();  // with mutex_
   // Waits for one of those that are lent. nullptr: none is, or none came back usable in time.
-  std::unique_ptr<Connection> AwaitIdle(Deadline deadline);
+  std::unique_ptr<Connection> TakeIdle(Deadline deadline);
   void GiveBack(std::unique_ptr<Connection> connection);
   void NoteUsable();
   void NoteUnusable(const absl::Status& status);
@@ -89,10 +86,9 @@ inline bool MayTryAgain(const absl::Status& status) {
 // attempts whose outcome is unknown, and must be one that can be repeated: it finds what such an
 // attempt has done. kDeadlineExceeded: an attempt may have changed something, and the time was
 // over, or a later attempt could not find it out. kUnavailable: the time was over, and nothing was
-// changed.
+// changed. `unknown`: of earlier attempts.
 template <typename Attempt>
-auto RunUntil(Deadline deadline, Attempt attempt) -> decltype(attempt(0)) {
-  int unknown = 0;
+auto RunUntil(Deadline deadline, Attempt attempt, int unknown = 0) -> decltype(attempt(0)) {
   std::chrono::milliseconds pause{1};
   for (;;) {
     auto result = attempt(unknown);
