@@ -237,15 +237,19 @@ TEST_F(HandlerTest, VerifyTellsOfDamageAndGoesOn) {
   EXPECT_EQ(Ask("POST", "verify").status, 503);
 }
 
+// The lines of an export.
+std::string ExportOfOneVersion() {
+  return absl::StrCat(
+      R"({"type":"client","client_id":")", kClientText, "\"}\n",
+      R"({"type":"version","version_id":"c11e4700-0000-4000-8000-00000000000a",)",
+      R"("parent_version_id":"00000000-0000-0000-0000-000000000000","segment":"AAAA"})");
+}
+
 // If this fails, a change that PostgreSQL may or may not have made looks like a fault of the
 // server, and a script does not repeat it.
 TEST_F(HandlerTest, AnUnknownOutcomeIsToBeTriedAgain) {
   storage_.import_status = absl::DeadlineExceededError("it is unknown whether it was made");
-  const std::string lines = absl::StrCat(
-      R"({"type":"client","client_id":")", kClientText, "\"}\n",
-      R"({"type":"version","version_id":"c11e4700-0000-4000-8000-00000000000a",)",
-      R"("parent_version_id":"00000000-0000-0000-0000-000000000000","segment":"AAAA"})");
-  const Answer answer = Ask("POST", "import", lines);
+  const Answer answer = Ask("POST", "import", ExportOfOneVersion());
   EXPECT_EQ(answer.status, 503);
   EXPECT_THAT(answer.error(), HasSubstr("unknown whether"));
 }
@@ -360,11 +364,7 @@ TEST_F(HandlerTest, TooManyJobsAreRefused) {
 // If this fails, the stored part of a page is unknown after an error.
 TEST_F(HandlerTest, WhatAnImportHasStoredIsToldWhenItFails) {
   storage_.import_status = absl::ResourceExhaustedError("the disk is full");
-  const std::string lines = absl::StrCat(
-      R"({"type":"client","client_id":")", kClientText, "\"}\n",
-      R"({"type":"version","version_id":"c11e4700-0000-4000-8000-00000000000a",)",
-      R"("parent_version_id":"00000000-0000-0000-0000-000000000000","segment":"AAAA"})");
-  const Answer answer = Ask("POST", "import", lines);
+  const Answer answer = Ask("POST", "import", ExportOfOneVersion());
   EXPECT_EQ(answer.status, 507);
   EXPECT_THAT(answer.error(), HasSubstr("the disk is full"));
   EXPECT_THAT(answer.error(), HasSubstr(kClientText));

@@ -11,25 +11,16 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "storage/postgres/postgres_storage.h"
-#include "tests/missing_prerequisite.h"
-#include "tests/postgres/postgres_database.h"
 #include "tests/unit/storage/postgres_faults.h"
 #include "tests/unit/storage/storage_changes.h"
 
 namespace tcsync {
 namespace {
 
-class PostgresBusyTest : public testing::Test {
+class PostgresBusyTest : public PostgresTest {
  protected:
-  void SetUp() override {
-    if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
-    auto database = PostgresDatabase::Make();
-    ASSERT_TRUE(database.ok()) << database.status();
-    database_ = *std::move(database);
-    session_ = std::make_unique<TestSession>(database_->url());
-  }
+  void SetUpWithDatabase() override { session_ = std::make_unique<TestSession>(database_->url()); }
 
-  std::unique_ptr<PostgresDatabase> database_;
   std::unique_ptr<TestSession> session_;
 };
 

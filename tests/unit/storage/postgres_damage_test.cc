@@ -14,21 +14,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
-#include "tests/missing_prerequisite.h"
-#include "tests/postgres/postgres_database.h"
 #include "tests/unit/storage/postgres_faults.h"
 #include "tests/unit/storage/storage_changes.h"
 
 namespace tcsync {
 namespace {
 
-class PostgresRowsTest : public testing::Test {
+class PostgresRowsTest : public PostgresTest {
  protected:
-  void SetUp() override {
-    if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
-    auto database = PostgresDatabase::Make();
-    ASSERT_TRUE(database.ok()) << database.status();
-    database_ = *std::move(database);
+  void SetUpWithDatabase() override {
     storage_ = OpenPostgres(database_->url());
     ASSERT_NE(storage_, nullptr);
     session_ = std::make_unique<TestSession>(database_->url());
@@ -43,7 +37,6 @@ class PostgresRowsTest : public testing::Test {
                   absl::StrCat(count));
   }
 
-  std::unique_ptr<PostgresDatabase> database_;
   std::unique_ptr<Storage> storage_;
   std::unique_ptr<TestSession> session_;
 };

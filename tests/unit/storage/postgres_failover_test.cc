@@ -64,8 +64,32 @@ class Standby {
   std::string programs_;
 };
 
+// A primary whose commits wait for its standby.
+class PostgresStandbyTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
+    primary_ = OwnCluster::Start();
+    ASSERT_NE(primary_, nullptr);
+    standby_ = std::make_unique<Standby>(primary_->url());
+    primary_->Set("synchronous_standby_names", "'*'");
+    TestSession(primary_->url())
+        .RunUntil("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", "1");
+  }
+
+  // With both hosts.
+  std::string Url() const {
+    return absl::StrCat("host=", PartOf(primary_->url(), "host"), ",", standby_->directory(),
+                        " port=", PartOf(primary_->url(), "port"),
+                        ",5433 user=postgres dbname=postgres");
+  }
+
+  std::unique_ptr<OwnCluster> primary_;
+  std::unique_ptr<Standby> standby_;
+};
+
 // The ends of the primary: killed, or hanging for ever.
-class PostgresFailoverTest : public testing::TestWithParam<int> {};
+class PostgresFailoverTest : public PostgresStandbyTest, public testing::WithParamInterface<int> {};
 
 INSTANTIATE_TEST_SUITE_P(Ends, PostgresFailoverTest, testing::Values(SIGKILL, SIGSTOP),
                          [](const testing::TestParamInfo<int>& info) {
@@ -73,17 +97,7 @@ INSTANTIATE_TEST_SUITE_P(Ends, PostgresFailoverTest, testing::Values(SIGKILL, SI
                          });
 
 TEST_P(PostgresFailoverTest, LosesNothingThatWasAcknowledged) {
-  if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
-  const std::unique_ptr<OwnCluster> primary = OwnCluster::Start();
-  ASSERT_NE(primary, nullptr);
-  Standby standby(primary->url());
-  primary->Set("synchronous_standby_names", "'*'");
-  TestSession(primary->url())
-      .RunUntil("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", "1");
-  const std::unique_ptr<Storage> storage = OpenPostgres(
-      absl::StrCat("host=", PartOf(primary->url(), "host"), ",", standby.directory(),
-                   " port=", PartOf(primary->url(), "port"), ",5433 user=postgres dbname=postgres"),
-      std::chrono::seconds(3));
+  const std::unique_ptr<Storage> storage = OpenPostgres(Url(), std::chrono::seconds(3));
   ASSERT_NE(storage, nullptr);
   std::mutex mutex;
   std::vector<std::pair<Uuid, Uuid>> acknowledged;  // clients and versions
@@ -123,8 +137,8 @@ TEST_P(PostgresFailoverTest, LosesNothingThatWasAcknowledged) {
     EXPECT_GE(appends, enough);
   };
   await_appends(200);
-  primary->Signal(GetParam());
-  standby.Promote();
+  primary_->Signal(GetParam());
+  standby_->Promote();
   const auto promoted = std::chrono::steady_clock::now();
   await_appends(1);
   // Those under way at a hanging server end after their longest wait.
@@ -142,41 +156,33 @@ TEST_P(PostgresFailoverTest, LosesNothingThatWasAcknowledged) {
     EXPECT_TRUE(Verify(*storage, client).problems.empty());
   }
   for (const auto& link : acknowledged) EXPECT_EQ(stored.count(link), 1u) << "lost";
-  TestSession session(standby.url());
+  TestSession session(standby_->url());
   ExpectTotalsAgree(session);
 }
+
+using PostgresFormerPrimaryTest = PostgresStandbyTest;
 
 // The old primary was suspended, and goes on after the standby has taken over: it takes writes, as
 // far as a new connection can tell. If this fails, a server that starts in that moment tells
 // clients that their histories are gone.
-TEST(PostgresFormerPrimaryTest, IsNotRead) {
-  if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
-  const std::unique_ptr<OwnCluster> primary = OwnCluster::Start();
-  ASSERT_NE(primary, nullptr);
-  Standby standby(primary->url());
-  primary->Set("synchronous_standby_names", "'*'");
-  TestSession(primary->url())
-      .RunUntil("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", "1");
-  const std::string url =
-      absl::StrCat("host=", PartOf(primary->url(), "host"), ",", standby.directory(),
-                   " port=", PartOf(primary->url(), "port"), ",5433 user=postgres dbname=postgres");
+TEST_F(PostgresFormerPrimaryTest, IsNotRead) {
   const Uuid client = Uuid::Random();
   Uuid first;
   {
-    const std::unique_ptr<Storage> storage = OpenPostgres(url);
+    const std::unique_ptr<Storage> storage = OpenPostgres(Url());
     ASSERT_NE(storage, nullptr);
     first = MustAppend(*storage, client, kNil).version_id;
   }
-  primary->Signal(SIGSTOP);
-  standby.Promote();
+  primary_->Signal(SIGSTOP);
+  standby_->Promote();
   Uuid second;
   {
-    const std::unique_ptr<Storage> storage = OpenPostgres(url);
+    const std::unique_ptr<Storage> storage = OpenPostgres(Url());
     ASSERT_NE(storage, nullptr);
     second = MustAppend(*storage, client, first).version_id;
   }
-  primary->Signal(SIGCONT);
-  const std::unique_ptr<Storage> storage = OpenPostgres(url);
+  primary_->Signal(SIGCONT);
+  const std::unique_ptr<Storage> storage = OpenPostgres(Url());
   ASSERT_NE(storage, nullptr);
   EXPECT_EQ(ReadChain(*storage, client, kNil).size(), 2u);
   MustAppend(*storage, client, second);

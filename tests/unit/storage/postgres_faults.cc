@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "storage/postgres/schema.h"
+#include "tests/missing_prerequisite.h"
 
 namespace tcsync {
 namespace {
@@ -43,6 +44,14 @@ bool SendAll(int descriptor, const char* bytes, size_t size) {
 }
 
 }  // namespace
+
+void PostgresTest::SetUp() {
+  if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
+  auto database = PostgresDatabase::Make();
+  ASSERT_TRUE(database.ok()) << database.status();
+  database_ = *std::move(database);
+  SetUpWithDatabase();
+}
 
 TestSession::TestSession(const std::string& url)
     : connection_(PQconnectdb(absl::StrCat(url, " options='-c client_min_messages=error'").c_str()),

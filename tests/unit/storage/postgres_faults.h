@@ -17,11 +17,23 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "gtest/gtest.h"
 #include "storage/postgres/postgres_storage.h"
 #include "tcsync/storage.h"
+#include "tests/postgres/postgres_database.h"
 #include "tests/unit/storage/temporary_directory.h"
 
 namespace tcsync {
+
+// Tests with a database of their own.
+class PostgresTest : public testing::Test {
+ protected:
+  void SetUp() final;
+  // What a kind of tests needs beside the database.
+  virtual void SetUpWithDatabase() {}
+
+  std::unique_ptr<PostgresDatabase> database_;
+};
 
 // A session for a test's own statements. One thread.
 class TestSession {

@@ -30,13 +30,9 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kDuration = std::chrono::milliseconds(400);
 
 // The settings of a database that an operator may have changed.
-class PostgresLoadTest : public testing::TestWithParam<const char*> {
+class PostgresLoadTest : public PostgresTest, public testing::WithParamInterface<const char*> {
  protected:
-  void SetUp() override {
-    if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
-    auto database = PostgresDatabase::Make();
-    ASSERT_TRUE(database.ok()) << database.status();
-    database_ = *std::move(database);
+  void SetUpWithDatabase() override {
     session_ = std::make_unique<TestSession>(database_->url());
     session_->Run(absl::StrCat("ALTER DATABASE \"", PartOf(database_->url(), "dbname"), "\" SET ",
                                GetParam()));
@@ -53,7 +49,6 @@ class PostgresLoadTest : public testing::TestWithParam<const char*> {
         << status;
   }
 
-  std::unique_ptr<PostgresDatabase> database_;
   std::unique_ptr<TestSession> session_;
   std::unique_ptr<Storage> storages_[2];
 };

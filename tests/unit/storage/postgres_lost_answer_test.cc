@@ -367,13 +367,9 @@ const Write kWrites[] = {
     {"TokenRemoval", PrepareTokenRemoval},
 };
 
-class PostgresLostAnswerTest : public testing::TestWithParam<Write> {
+class PostgresLostAnswerTest : public PostgresTest, public testing::WithParamInterface<Write> {
  protected:
-  void SetUp() override {
-    if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
-    auto database = PostgresDatabase::Make();
-    ASSERT_TRUE(database.ok()) << database.status();
-    database_ = *std::move(database);
+  void SetUpWithDatabase() override {
     proxy_ = std::make_unique<PostgresProxy>(database_->url());
     direct_ = OpenPostgres(database_->url());
     ASSERT_NE(direct_, nullptr);
@@ -392,7 +388,6 @@ class PostgresLostAnswerTest : public testing::TestWithParam<Write> {
     EXPECT_EQ(absl::StrCat(stats->clients), session.Run("SELECT count(*) FROM tcsync.clients"));
   }
 
-  std::unique_ptr<PostgresDatabase> database_;
   std::unique_ptr<PostgresProxy> proxy_;
   std::unique_ptr<Storage> direct_;
 };

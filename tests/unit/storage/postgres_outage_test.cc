@@ -67,13 +67,9 @@ const Outage kOutages[] = {
      [](PostgresProxy& proxy) { proxy.SetFrozen(false); }},
 };
 
-class PostgresOutageTest : public testing::TestWithParam<Outage> {
+class PostgresOutageTest : public PostgresTest, public testing::WithParamInterface<Outage> {
  protected:
-  void SetUp() override {
-    if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
-    auto database = PostgresDatabase::Make();
-    ASSERT_TRUE(database.ok()) << database.status();
-    database_ = *std::move(database);
+  void SetUpWithDatabase() override {
     proxy_ = std::make_unique<PostgresProxy>(database_->url());
     storage_ = OpenPostgres(proxy_->url(), kWaitMax);
     ASSERT_NE(storage_, nullptr);
@@ -137,7 +133,6 @@ class PostgresOutageTest : public testing::TestWithParam<Outage> {
   const Uuid large_client_ = Uuid::Random();
   std::vector<Uuid> versions_;
   Uuid large_;
-  std::unique_ptr<PostgresDatabase> database_;
   std::unique_ptr<PostgresProxy> proxy_;
   std::unique_ptr<Storage> storage_;
   std::vector<std::unique_ptr<Upload>> uploads_;
