@@ -54,11 +54,13 @@ class Campaign:
     """One run. `random` is the source of all that is chosen, so that a seed repeats a run as far as time allows."""
 
     def __init__(self, arguments):
-        self.name = self._program = Path(sys.argv[0]).stem
+        self.name = Path(sys.argv[0]).stem
+        self._command = f"tests/campaign/{self.name}.py"
         # Of those that run on several storages (storages.py).
-        self._storage = getattr(arguments, "storage", "rocksdb")
-        if self._storage != "rocksdb":
-            self.name += f"-{self._storage}"
+        storage = getattr(arguments, "storage", "rocksdb")
+        if storage != "rocksdb":
+            self.name += f"-{storage}"
+            self._command += f" --storage {storage}"
         self.seconds = arguments.seconds
         self.seed = arguments.seed
         self.build_dir = arguments.build_dir
@@ -110,10 +112,7 @@ class Campaign:
             {
                 "where": where,
                 "what": str(failure) or repr(failure),
-                "repeat": f"tests/campaign/{self._program}.py --storage {self._storage}".removesuffix(
-                    " --storage rocksdb"
-                )
-                + f" --seed {self.seed} --seconds {int(self.elapsed()) + 1}",
+                "repeat": f"{self._command} --seed {self.seed} --seconds {int(self.elapsed()) + 1}",
                 "kept": kept and str(kept),
             }
         )

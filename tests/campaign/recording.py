@@ -7,14 +7,14 @@ the server for each one to it, and when that breaks before the whole answer was 
 import hashlib
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 from linearizability import APPEND, CHILD, NO_ANSWER, SNAPSHOT, SNAPSHOT_WITHIN, STORE, Operation
 from model import Connection
 
+from recorder import PassThroughHandler
+
 KINDS = {APPEND, CHILD, STORE, SNAPSHOT}
-# Of the connection, or made anew.
-OWN_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length", "server", "date"}
 
 
 def digest(data):
@@ -107,10 +107,7 @@ class Proxy:
     def _handler_class(self):
         proxy = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1  # One write per answer; separate small ones would wait for the client's acknowledgement.
-
+        class Handler(PassThroughHandler):
             def setup(self):
                 super().setup()
                 self._connection = Connection(proxy._server_url)
@@ -119,24 +116,8 @@ class Proxy:
                 self._connection.close()
                 super().finish()
 
-            def do_GET(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
-                answer = proxy.answer(self._connection, self.command, self.path, self.headers, body)
-                if answer is None:
-                    self.close_connection = True
-                    return
-                self.send_response_only(answer.status)
-                for name, value in answer.headers.items():
-                    if name.lower() not in OWN_HEADERS:
-                        self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
-
-            do_POST = do_GET
-
-            def log_message(self, *_):
-                pass
+            def pass_on(self, body):
+                return proxy.answer(self._connection, self.command, self.path, self.headers, body)
 
         return Handler
 

@@ -25,6 +25,7 @@ from support import wait_until
 
 READY_TIMEOUT_S = 60
 BAN_TIMEOUT_S = 30
+SERVER_NAMES = ("first", "second")  # over PostgreSQL
 HANG_S = 6  # longer than a request waits for the database
 
 
@@ -34,19 +35,14 @@ def add_argument(parser):
 
 @contextlib.contextmanager
 def open_storage(campaign, directory, flags):
-    if campaign.arguments.storage == "rocksdb":
-        storage = RocksdbStorage(campaign, directory, flags)
-        try:
-            yield storage
-        finally:
-            storage.close()
-        return
-    with Postgres(directory / "postgres") as postgres:
-        storage = PostgresStorage(campaign, directory, flags, postgres)
-        try:
-            yield storage
-        finally:
-            storage.close()
+    with contextlib.ExitStack() as stack:
+        if campaign.arguments.storage == "rocksdb":
+            storage = RocksdbStorage(campaign, directory, flags)
+        else:
+            postgres = stack.enter_context(Postgres(directory / "postgres"))
+            storage = PostgresStorage(campaign, directory, flags, postgres)
+        stack.callback(storage.close)
+        yield storage
 
 
 class _Storage:
@@ -124,7 +120,7 @@ class PostgresStorage(_Storage):
         self._deaths = Deck(campaign.random, "server", "server", "both", "backend", "postgres", "postgres", "hang")
         self._database = postgres.new_database(directory / "none")
         self.variables = self._database.variables
-        for name in ("first", "second"):
+        for name in SERVER_NAMES:
             url = f"{self._database.url} application_name={name}"
             variables = {**self.variables, "TCSYNC_POSTGRES_URL": url}
             try:
@@ -148,7 +144,6 @@ class PostgresStorage(_Storage):
                 self._postgres.kill()
                 self.campaign.count("kills of PostgreSQL")
                 self._let_servers_work()
-
             case "hang":
                 # Some requests give up, and what they have sent may be done after that.
                 self._postgres.stop_for(self.campaign.random.choice([0.5, HANG_S]))
@@ -170,7 +165,7 @@ class PostgresStorage(_Storage):
                        "a server uses the database again")  # fmt: skip
 
     def _is_quiet(self):
-        alive = {name for server, name in zip(self.servers, ("first", "second"), strict=True) if server.pid_or_none()}
+        alive = {name for server, name in zip(self.servers, SERVER_NAMES, strict=True) if server.pid_or_none()}
         rows = self._database.run("SELECT application_name, state FROM pg_stat_activity WHERE datname = current_database() "
                                   "AND backend_type = 'client backend' AND pid <> pg_backend_pid()")  # fmt: skip
         rows = [row.split("|") for row in rows.splitlines()]

@@ -12,6 +12,30 @@ import wire
 CONNECTION_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
+class PassThroughHandler(BaseHTTPRequestHandler):
+    """Answers as another server does. `pass_on(body)` asks that one: its answer, or None, which ends the connection."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # One write per answer; separate small ones would wait for the client's acknowledgement.
+
+    def do_GET(self):
+        answer = self.pass_on(self.rfile.read(int(self.headers.get("Content-Length", 0))) or None)
+        if answer is None:
+            self.close_connection = True
+            return
+        self.send_response_only(answer.status)
+        for name, value in _end_to_end(answer.headers).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
 @dataclass(frozen=True)
 class Exchange:
     """One request and its answer; `operation` is the endpoint's name, `argument` the version ID after it."""
@@ -59,33 +83,18 @@ class Recorder:
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            answer_body = answer.read()
+            answer = wire.Response(answer.status, answer.headers, answer.read())
         finally:
             connection.close()
         self.exchanges.append(Exchange(method, operation, argument, answer.status, answer.headers))
-        return answer, answer_body
+        return answer
 
     def _handler_class(self):
         recorder = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1  # One write per answer; separate small ones would wait for the client's acknowledgement.
-
-            def do_GET(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
-                answer, answer_body = recorder._pass_on(self.command, self.path, _end_to_end(self.headers), body)
-                self.send_response_only(answer.status)
-                for name, value in _end_to_end(answer.headers).items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer_body)))
-                self.end_headers()
-                self.wfile.write(answer_body)
-
-            do_POST = do_GET
-
-            def log_message(self, *_):
-                pass
+        class Handler(PassThroughHandler):
+            def pass_on(self, body):
+                return recorder._pass_on(self.command, self.path, _end_to_end(self.headers), body)
 
         return Handler
 
