@@ -100,9 +100,11 @@ class Cluster:
 
 
 class Pgbench:
+    database = "pgbench"
+
     def __init__(self, cluster, directory, segment_bytes):
-        self._url = cluster.make_database("pgbench")
-        cluster.query("pgbench", PGBENCH_TABLES)
+        self._url = cluster.make_database(self.database)
+        cluster.query(self.database, PGBENCH_TABLES)
         self._script = directory / "append.sql"
         self._script.write_text(PGBENCH_SCRIPT, encoding="ascii")
         self._segment = "x" * segment_bytes
@@ -125,7 +127,8 @@ class Pgbench:
 
 
 class HttpServer:
-    def __init__(self, server, program, segment_bytes, tolerates_faults=False):
+    def __init__(self, database, server, program, segment_bytes, tolerates_faults=False):
+        self.database = database
         self.faults = 0
         self._server = server
         self._program = program
@@ -145,7 +148,11 @@ class ReferenceServer:
     """Started anew for each load: once two of its transactions have met, also those of different clients, connections
     of its storage answer nothing but errors. Wrong answers are counted."""
 
-    def __init__(self, program, url, log, load_program, segment_bytes):
+    database = "reference"
+
+    def __init__(self, cluster, program, log, load_program, segment_bytes):
+        url = cluster.make_database(self.database)
+        cluster.query(self.database, REFERENCE_TABLES)
         self.faults = 0
         self._start = lambda: servers.reference_over_postgres(program, url, log)
         self._load_program = load_program
@@ -153,7 +160,7 @@ class ReferenceServer:
 
     def rate(self, load, connections, seconds):
         with self._start() as server:
-            asked = HttpServer(server, self._load_program, self._segment_bytes, tolerates_faults=True)
+            asked = HttpServer(self.database, server, self._load_program, self._segment_bytes, tolerates_faults=True)
             measured = asked.rate(load, connections, seconds)
             self.faults += asked.faults
             return measured
@@ -188,9 +195,9 @@ def print_comparison(contenders, judged, load, connections, arguments):
                   f"{min(ratios):>9.2f} {statistics.median(ratios):>7.2f} {max(ratios):>7.2f}", flush=True)  # fmt: skip
 
 
-def print_cost(cluster, database, name, contender, connections, arguments):
+def print_cost(cluster, name, contender, connections, arguments):
     def measured():
-        return [int(cluster.query(database, f"SELECT {expression}")) for expression in (
+        return [int(cluster.query(contender.database, f"SELECT {expression}")) for expression in (
             "sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace >= 16384 OR "
             "relkind = 'r' AND relnamespace = 'public'::regnamespace",
             "pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint")]  # fmt: skip
@@ -236,20 +243,19 @@ def main():
         log = directory / "log"
         cluster = stack.enter_context(Cluster(directory / "cluster"))
 
-        def started_tcsync(name):
-            return stack.enter_context(start_tcsync(server_program, cluster.make_database(name), directory / name, log))
+        def started_tcsync(database):
+            url = cluster.make_database(database)
+            server = stack.enter_context(start_tcsync(server_program, url, directory / database, log))
+            return HttpServer(database, server, load_program, arguments.segment_bytes)
 
-        databases = {}  # where they have other names than their users
-        tcsync = HttpServer(started_tcsync("tcsync"), load_program, arguments.segment_bytes)
+        tcsync = started_tcsync("tcsync")
         contenders = {
             "tcsync": tcsync,
             "pgbench": Pgbench(cluster, directory, arguments.segment_bytes),
         }
         if arguments.reference_server:
-            url = cluster.make_database("reference")
-            cluster.query("reference", REFERENCE_TABLES)
             contenders["reference"] = ReferenceServer(
-                arguments.reference_server, url, log, load_program, arguments.segment_bytes
+                cluster, arguments.reference_server, log, load_program, arguments.segment_bytes
             )
         print(
             f"{'judged':<22} {'load':<14} {'/s':>7}  {'beside':<10} {'/s':>7} {'ratio min':>9} {'median':>7} {'max':>7}"
@@ -262,19 +268,18 @@ def main():
         if arguments.population:
             populated = started_tcsync("populated")
             cluster.query(
-                "populated", POPULATION.format(count=arguments.population, segment_bytes=arguments.segment_bytes)
+                populated.database, POPULATION.format(count=arguments.population, segment_bytes=arguments.segment_bytes)
             )
             others = f"with {arguments.population} others"
-            pair = {"tcsync": tcsync, others: HttpServer(populated, load_program, arguments.segment_bytes)}
+            pair = {"tcsync": tcsync, others: populated}
             for connections in arguments.connections:
                 print_comparison(pair, others, "add-version", connections, arguments)
             print_comparison(pair, others, "catch-up", CATCH_UP_CONNECTIONS, arguments)
-            contenders[others] = pair[others]
-            databases[others] = "populated"
+            contenders[others] = populated
         print(f"\n{'a version in':<22} {'connections':>11} {'table bytes':>12} {'WAL bytes':>12}")
         for name, contender in contenders.items():
             for connections in arguments.connections:
-                print_cost(cluster, databases.get(name, name), name, contender, connections, arguments)
+                print_cost(cluster, name, contender, connections, arguments)
         if "reference" in contenders:
             print(f"\nwrong answers of the reference server in all: {contenders['reference'].faults}")
     return 0
