@@ -182,7 +182,13 @@ class TestPrivateNetwork:
 
     SECONDS = f"{600 + os.getpid() / 1e7:.7f}"  # by which its process is known
 
-    def leftover(self):
+    def wait_for_leftovers(self, are_expected):
+        deadline = time.monotonic() + 30
+        while bool(self.leftovers()) != are_expected:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def leftovers(self):
         found = []
         for entry in Path("/proc").iterdir():
             try:
@@ -203,13 +209,13 @@ class TestPrivateNetwork:
             if line != "ready":
                 assert process.wait(60) == 77 and os.environ.get("CI") != "true", line
                 pytest.skip(line)
-            assert self.leftover()
-            process.send_signal(number)
+            try:
+                # A process that has just been started has no arguments for a moment.
+                self.wait_for_leftovers(True)
+            finally:
+                process.send_signal(number)
             process.wait(60)
-        deadline = time.monotonic() + 30
-        while self.leftover():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        self.wait_for_leftovers(False)
 
 
 class Always(random.Random):
