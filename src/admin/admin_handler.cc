@@ -8,8 +8,8 @@
 #include "admin/answer.h"
 #include "admin/api.h"
 #include "admin/route.h"
-#include "admin/worker.h"
 #include "base/limits.h"
+#include "base/worker.h"
 #include "http/body_collector.h"
 #include "http/pending_request.h"
 
@@ -75,7 +75,7 @@ AdminHandler::AdminHandler(CommonParts common, std::variant<OpenEngine, OfflineO
       api_(std::visit(
           [&](auto& parts) { return std::make_unique<Api>(std::move(common), std::move(parts)); },
           others)),
-      worker_(std::make_unique<Worker>("tcsync-admin")) {}
+      worker_(std::make_unique<base::Worker>("tcsync-admin")) {}
 
 AdminHandler::~AdminHandler() = default;
 

@@ -12,10 +12,13 @@
 #include "http/byte_budget.h"
 #include "tcsync/handler.h"
 
+namespace tcsync::base {
+class Worker;
+}  // namespace tcsync::base
+
 namespace tcsync::admin {
 
 class Api;
-class Worker;
 
 // Answers on a thread of its own, one request after the other, and does longer work on a second
 // one; starts neither thread before its first use. Destroying it cancels the longer work and waits
@@ -40,7 +43,7 @@ class AdminHandler final : public http::Handler {
   const uint64_t body_bytes_max_;
   const std::shared_ptr<http::ByteBudget> budget_;
   const std::unique_ptr<Api> api_;
-  const std::unique_ptr<Worker> worker_;  // uses the API, so it ends before it
+  const std::unique_ptr<base::Worker> worker_;  // uses the API, so it ends before it
 };
 
 }  // namespace tcsync::admin

@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "admin/json.h"
-#include "admin/worker.h"
+#include "base/worker.h"
 
 namespace tcsync::admin {
 
@@ -92,7 +92,7 @@ class Jobs {
   mutable std::mutex mutex_;
   uint64_t last_number_ = 0;
   std::deque<std::shared_ptr<Job>> jobs_;  // the oldest first
-  Worker worker_;                          // the last member: it ends first
+  base::Worker worker_;                    // the last member: it ends first
 };
 
 }  // namespace tcsync::admin

@@ -1,11 +1,11 @@
-#include "admin/worker.h"
+#include "base/worker.h"
 
 #include <system_error>
 #include <utility>
 
 #include "base/thread.h"
 
-namespace tcsync::admin {
+namespace tcsync::base {
 
 Worker::~Worker() {
   {
@@ -21,7 +21,7 @@ bool Worker::Post(absl::AnyInvocable<void()>&& task) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!thread_.joinable()) {
       try {
-        thread_ = base::StartThread(name_, [this] { Run(); });
+        thread_ = StartThread(name_, [this] { Run(); });
       } catch (const std::system_error&) {
         return false;
       }
@@ -47,4 +47,4 @@ void Worker::Run() {
   }
 }
 
-}  // namespace tcsync::admin
+}  // namespace tcsync::base

@@ -1,6 +1,6 @@
 // A thread that runs one task after another, so that no event loop waits for a disk.
-#ifndef TCSYNC_SRC_ADMIN_WORKER_H_
-#define TCSYNC_SRC_ADMIN_WORKER_H_
+#ifndef TCSYNC_SRC_BASE_WORKER_H_
+#define TCSYNC_SRC_BASE_WORKER_H_
 
 #include <condition_variable>
 #include <deque>
@@ -9,7 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 
-namespace tcsync::admin {
+namespace tcsync::base {
 
 // Thread-safe. The first task starts the thread: most engines never have one.
 class Worker {
@@ -35,6 +35,6 @@ class Worker {
   std::thread thread_;
 };
 
-}  // namespace tcsync::admin
+}  // namespace tcsync::base
 
-#endif  // TCSYNC_SRC_ADMIN_WORKER_H_
+#endif  // TCSYNC_SRC_BASE_WORKER_H_
