@@ -1,4 +1,4 @@
-// The records of admission in storage: bans, tokens and invites, and the key of the log's
+// The records of admission in storage: bans, tokens, invites and devices, and the key of the log's
 // pseudonyms.
 //
 // Every call here blocks, some for minutes, and belongs on a thread of its own. An absl::Status
@@ -13,20 +13,16 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "tcsync/device_records.h"
 #include "tcsync/storage.h"
 #include "tcsync/uuid.h"
 
 namespace tcsync {
 
-// All records of admission. Small enough to be held in memory.
+// The records of admission that operators make. Small enough to be held in memory.
 struct Ban {
   Uuid client_id;
   std::string reason;  // the operator's words
-  int64_t since_unix_seconds = 0;
-};
-struct ClientToken {
-  Uuid client_id;
-  TokenDigest digest{};  // of the token that its requests must have in their path
   int64_t since_unix_seconds = 0;
 };
 struct Invite {
@@ -48,7 +44,8 @@ struct AccessRecords {
   std::vector<Invite> invites;
 };
 // One change: the record to keep, or the key of the one to remove. An invite that exists already
-// keeps its counted uses if they are more.
+// keeps its counted uses if they are more. A new token of a client, and the removal of its token,
+// removes the client's devices.
 struct RemoveBan {
   Uuid client_id;
 };
@@ -68,6 +65,25 @@ class AccessRecordStorage {
   virtual absl::StatusOr<AccessRecords> ReadAccessRecords() = 0;
   // Durable when it returns. Removing an absent record is no error.
   virtual absl::Status ChangeAccess(const AccessChange& change) = 0;
+
+  // The devices of clients are the users' records, and may be many. A storage that cannot keep them
+  // does not override these functions.
+
+  // Those of all clients that are gated, without their labels.
+  virtual absl::StatusOr<std::vector<DeviceGate>> ReadDeviceGates() {
+    return std::vector<DeviceGate>();
+  }
+  virtual absl::StatusOr<DeviceState> ReadDevices(const Uuid& client_id) {
+    static_cast<void>(client_id);
+    return absl::UnimplementedError("this storage keeps no devices");
+  }
+  // Reads, decides and stores in one atomic step, durably. `may_use_reserve`: also on a full disk,
+  // for a change that does not make the client's records longer.
+  virtual absl::Status ChangeDevices(const Uuid& client_id, bool may_use_reserve,
+                                     DecideDevices decide) {
+    static_cast<void>(client_id), static_cast<void>(may_use_reserve), static_cast<void>(decide);
+    return absl::UnimplementedError("this storage keeps no devices");
+  }
 
   // 32 random bytes, the same for the whole life of the stored data: the key with which a log turns
   // client IDs into pseudonyms. Generated, and made durable, at the first call.

@@ -11,7 +11,8 @@ set(_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/tcsync")
 set(_excluded_headers)
 if(NOT TCSYNC_SERVER)
   foreach(_header engine handler http_message httplib_adapter listener storage
-          storage_administration access_records client_histories storage_figures storage_upkeep)
+          storage_administration access_records device_records client_histories storage_figures
+          storage_upkeep)
     list(APPEND _excluded_headers PATTERN "${_header}.h" EXCLUDE)
   endforeach()
 endif()

@@ -82,6 +82,16 @@ class SharedStorage final : public Storage, public StorageAdministration {
   absl::Status ChangeAccess(const AccessChange& change) override {
     return inner().ChangeAccess(change);
   }
+  absl::StatusOr<std::vector<DeviceGate>> ReadDeviceGates() override {
+    return inner().ReadDeviceGates();
+  }
+  absl::StatusOr<DeviceState> ReadDevices(const Uuid& client_id) override {
+    return inner().ReadDevices(client_id);
+  }
+  absl::Status ChangeDevices(const Uuid& client_id, bool may_use_reserve,
+                             DecideDevices decide) override {
+    return inner().ChangeDevices(client_id, may_use_reserve, decide);
+  }
   absl::StatusOr<std::string> PseudonymKey() override { return inner().PseudonymKey(); }
   absl::StatusOr<StorageStats> ReadStats() override { return stats_; }
   uint64_t LiveBytes() override { return stats_.live_bytes; }

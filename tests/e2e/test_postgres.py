@@ -68,7 +68,7 @@ class TestTables:
         assert database.run("SELECT count(*) FROM pg_namespace WHERE nspname = 'tcsync'") == "0"
 
         first = admin.succeed(tmp_path, "storage", "upgrade", **database.variables)
-        assert "the tables were made" in first and "version 1, that of this release" in first
+        assert "the tables were made" in first and "version 2, that of this release" in first
         again = admin.succeed(tmp_path, "storage", "upgrade", **database.variables)
         assert "nothing was left to do" in again
         checked = admin.succeed(tmp_path, "storage", "check", **database.variables)
@@ -83,7 +83,7 @@ class TestTables:
         before = admin.run(tmp_path, "storage", "check", "--json", **database.variables)
         assert before.returncode == 1
         state = json.loads(before.stdout)
-        assert (state["tables"], state["tables_version"], state["release_tables_version"]) == ("none", 0, 1)
+        assert (state["tables"], state["tables_version"], state["release_tables_version"]) == ("none", 0, 2)
         assert "storage upgrade" in state["problem"]
         made = json.loads(admin.succeed(tmp_path, "storage", "upgrade", "--json", **database.variables))
         assert (made["tables_before"], made["tables"], made["problem"]) == ("none", "current", None)
@@ -115,8 +115,19 @@ class TestTables:
         database.run("UPDATE tcsync.settings SET value = '7' WHERE name = 'schema_version'")
         for command in (("storage", "check"), ("storage", "upgrade")):
             problem = admin.refusal(tmp_path, *command, **database.variables)
-            assert "tables of version 7, and this release knows versions up to 1" in problem
+            assert "tables of version 7, and this release knows versions up to 2" in problem
         assert database.run("SELECT value FROM tcsync.settings WHERE name = 'schema_version'") == r"\x37"
+
+    def test_tables_of_an_older_release(self, database, tmp_path):
+        """If this fails, an upgrade of the server needs a new database, or a server starts and then fails."""
+        database.run("DROP TABLE tcsync.client_devices")
+        database.run("UPDATE tcsync.settings SET value = '1' WHERE name = 'schema_version'")
+        problem = admin.refusal(tmp_path, "storage", "check", **database.variables)
+        assert "has tables of version 1, and this release uses 2: run 'tcsync-server storage upgrade'" in problem
+        assert problem.split(": ", 1)[1] == start_refusal(tmp_path, database.variables)
+        assert "from version 1" in admin.succeed(tmp_path, "storage", "upgrade", **database.variables)
+        admin.succeed(tmp_path, "storage", "check", **database.variables)
+        assert database.run("SELECT count(*) FROM tcsync.client_devices") == "0"
 
     def test_another_storage_and_no_server(self, tmp_path):
         """If this fails, an operator who forgot an option is not told which."""

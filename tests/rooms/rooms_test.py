@@ -53,6 +53,7 @@ ROOMS = {
     "src/crypto": ["tcsync/envelope.h", "tcsync/uuid.h", "base/"],
     "src/engine": ["tcsync/", "access/", "admin/", "base/", "storage/", "sync/", "http/", "listener/", "metrics/"],
     "src/http": [
+        "tcsync/device_records.h",
         "tcsync/handler.h",
         "tcsync/http_message.h",
         "tcsync/log.h",
@@ -80,7 +81,7 @@ ROOMS = {
     "src/metrics": ["tcsync/log.h", "tcsync/storage.h", "tcsync/storage_figures.h", "base/"],
     "src/server": ["tcsync.h"],
     # Shared by both backends.
-    "src/storage": ["tcsync/client_histories.h", "tcsync/uuid.h", "base/", "metrics/"],
+    "src/storage": ["tcsync/client_histories.h", "tcsync/device_records.h", "tcsync/uuid.h", "base/", "metrics/"],
     "src/storage/memory": [
         "tcsync/storage.h",
         "tcsync/storage_administration.h",
@@ -105,6 +106,7 @@ ROOMS = {
         "storage/chain_notes.h",
         "storage/client_limits.h",
         "storage/commit_instruments.h",
+        "storage/device_codec.h",
         "storage/reader_pool.h",
         "storage/replicas_ahead.h",
         "storage/rewind_refusals.h",
@@ -124,6 +126,7 @@ ROOMS = {
         "storage/chain_notes.h",
         "storage/client_limits.h",
         "storage/commit_instruments.h",
+        "storage/device_codec.h",
         "storage/reader_pool.h",
         "storage/replicas_ahead.h",
         "storage/rewind_refusals.h",

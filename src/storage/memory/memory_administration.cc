@@ -188,7 +188,10 @@ absl::Status MemoryStorage::ChangeAccess(const AccessChange& change) {
         if constexpr (std::is_same_v<Record, Ban>) {
           bans_[record.client_id] = record;
         } else if constexpr (std::is_same_v<Record, ClientToken>) {
-          tokens_[record.client_id] = record;
+          DeviceState state = DevicesLocked(record.client_id);
+          if (!state.token || state.token->digest != record.digest) state.devices.Clear();
+          state.token = record;
+          StoreDevicesLocked(record.client_id, std::move(state));
         } else if constexpr (std::is_same_v<Record, Invite>) {
           Invite& invite = invites_[record.digest];
           const uint64_t uses = std::max(invite.uses, record.uses);
@@ -197,13 +200,66 @@ absl::Status MemoryStorage::ChangeAccess(const AccessChange& change) {
         } else if constexpr (std::is_same_v<Record, RemoveBan>) {
           bans_.erase(record.client_id);
         } else if constexpr (std::is_same_v<Record, RemoveToken>) {
-          tokens_.erase(record.client_id);
+          DeviceState state = DevicesLocked(record.client_id);
+          state.token.reset();
+          state.devices.Clear();
+          StoreDevicesLocked(record.client_id, std::move(state));
         } else {
           invites_.erase(record.digest);
         }
       },
       change);
   return absl::OkStatus();
+}
+
+DeviceState MemoryStorage::DevicesLocked(const Uuid& client_id) const {
+  DeviceState state;
+  state.client_exists = clients_.find(client_id) != clients_.end();
+  if (const auto token = tokens_.find(client_id); token != tokens_.end()) {
+    state.token = token->second;
+  }
+  if (const auto devices = devices_.find(client_id); devices != devices_.end()) {
+    state.devices = devices->second;
+  }
+  return state;
+}
+
+void MemoryStorage::StoreDevicesLocked(const Uuid& client_id, DeviceState state) {
+  if (state.token) {
+    tokens_[client_id] = *state.token;
+  } else {
+    tokens_.erase(client_id);
+  }
+  if (state.devices.is_empty()) {
+    devices_.erase(client_id);
+  } else {
+    devices_[client_id] = std::move(state.devices);
+  }
+}
+
+absl::StatusOr<std::vector<DeviceGate>> MemoryStorage::ReadDeviceGates() {
+  const std::lock_guard lock(mutex_);
+  std::vector<DeviceGate> gates;
+  for (const auto& [client_id, devices] : devices_) {
+    if (devices.requires_token || tokens_.find(client_id) != tokens_.end()) {
+      gates.push_back(GateOf(client_id, devices));
+    }
+  }
+  return gates;
+}
+
+absl::StatusOr<DeviceState> MemoryStorage::ReadDevices(const Uuid& client_id) {
+  const std::lock_guard lock(mutex_);
+  return DevicesLocked(client_id);
+}
+
+absl::Status MemoryStorage::ChangeDevices(const Uuid& client_id, bool /*may_use_reserve*/,
+                                          DecideDevices decide) {
+  const std::lock_guard lock(mutex_);
+  DeviceState state = DevicesLocked(client_id);
+  const absl::StatusOr<bool> changed = decide(state);
+  if (changed.ok() && *changed) StoreDevicesLocked(client_id, std::move(state));
+  return changed.status();
 }
 
 absl::StatusOr<std::string> MemoryStorage::PseudonymKey() {

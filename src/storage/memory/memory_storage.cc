@@ -430,6 +430,7 @@ absl::StatusOr<bool> MemoryStorage::DeleteClient(const Uuid& client_id) {
   if (uploads != uploads_.end()) {
     for (CollectedUpload* const upload : uploads->second) upload->Remove();
   }
+  devices_.erase(client_id);
   return clients_.erase(client_id) > 0;
 }
 

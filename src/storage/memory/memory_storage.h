@@ -53,6 +53,10 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override;
   absl::StatusOr<AccessRecords> ReadAccessRecords() override;
   absl::Status ChangeAccess(const AccessChange& change) override;
+  absl::StatusOr<std::vector<DeviceGate>> ReadDeviceGates() override;
+  absl::StatusOr<DeviceState> ReadDevices(const Uuid& client_id) override;
+  absl::Status ChangeDevices(const Uuid& client_id, bool may_use_reserve,
+                             DecideDevices decide) override;
   absl::StatusOr<std::string> PseudonymKey() override;
 
   // memory_storage.cc
@@ -128,6 +132,8 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   // The version without its bytes, which are read in pieces.
   Version InPieces(const Uuid& client_id, const StoredVersion& stored);
   uint64_t LiveBytesLocked() const;
+  DeviceState DevicesLocked(const Uuid& client_id) const;
+  void StoreDevicesLocked(const Uuid& client_id, DeviceState state);
   AppendOutcome AppendLocked(AppendRequest request);
   // The invite, if it may create a client now; with mutex_.
   Invite* UsableInvite(const TokenDigest& digest, int64_t now_unix_seconds);
@@ -139,6 +145,7 @@ class MemoryStorage final : public Storage, public StorageAdministration {
   std::map<Uuid, Client> clients_;  // in the order in which they are listed
   std::map<Uuid, Ban> bans_;
   std::map<Uuid, ClientToken> tokens_;
+  std::map<Uuid, ClientDevices> devices_;  // of clients that have any
   std::map<TokenDigest, Invite> invites_;
   // The uploads in progress, of clients that have any.
   absl::flat_hash_map<Uuid, std::vector<CollectedUpload*>> uploads_;

@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "base/random.h"
+#include "storage/postgres/devices.h"
 
 namespace tcsync::postgres_storage {
 namespace {
 
 constexpr size_t kPseudonymKeyBytes = 32;
-constexpr size_t kRevisionBytes = 16;
 
 constexpr Sql kReadBans{"read_bans",
                         "SELECT client_id, reason, since FROM tcsync.bans ORDER BY client_id"};
@@ -25,9 +25,6 @@ constexpr Sql kReadInvite{"read_invite", R"(
 constexpr Sql kPutBan{"put_ban", R"(
   INSERT INTO tcsync.bans (client_id, reason, since) VALUES ($1, $2, $3)
   ON CONFLICT (client_id) DO UPDATE SET reason = excluded.reason, since = excluded.since)"};
-constexpr Sql kPutToken{"put_token", R"(
-  INSERT INTO tcsync.tokens (client_id, digest, since) VALUES ($1, $2, $3)
-  ON CONFLICT (client_id) DO UPDATE SET digest = excluded.digest, since = excluded.since)"};
 constexpr Sql kPutInvite{"put_invite", R"(
   INSERT INTO tcsync.invites AS i (digest, label, created, expires, uses_max, uses)
   VALUES ($1, $2, $3, $4, $5, $6)
@@ -35,7 +32,6 @@ constexpr Sql kPutInvite{"put_invite", R"(
     expires = excluded.expires, uses_max = excluded.uses_max,
     uses = greatest(i.uses, excluded.uses))"};
 constexpr Sql kRemoveBan{"remove_ban", "DELETE FROM tcsync.bans WHERE client_id = $1"};
-constexpr Sql kRemoveToken{"remove_token", "DELETE FROM tcsync.tokens WHERE client_id = $1"};
 constexpr Sql kRemoveInvite{"remove_invite", "DELETE FROM tcsync.invites WHERE digest = $1"};
 constexpr Sql kUseInvite{"use_invite", R"(
   WITH used AS (
@@ -43,9 +39,6 @@ constexpr Sql kUseInvite{"use_invite", R"(
     WHERE digest = $1 AND (expires = 0 OR $2 < expires) AND (uses_max = 0 OR uses < uses_max)
     RETURNING 1)
   SELECT 1 / count(*) FROM used)"};
-constexpr Sql kChangeAccessRevision{"change_access_revision", R"(
-  INSERT INTO tcsync.settings (name, value) VALUES ('access_revision', $1)
-  ON CONFLICT (name) DO UPDATE SET value = excluded.value)"};
 // The first server to ask has made it.
 constexpr Sql kMakePseudonymKey{"make_pseudonym_key", R"(
   INSERT INTO tcsync.settings (name, value) VALUES ('pseudonym_key', $1)
@@ -71,37 +64,42 @@ Invite InviteAt(const Rows& rows, int row) {
           .uses = rows.CountAt(row, 5)};
 }
 
-Statement StatementOf(const AccessChange& change) {
-  return std::visit(
-      [](const auto& record) {
-        using Record = std::decay_t<decltype(record)>;
-        if constexpr (std::is_same_v<Record, Ban>) {
-          return Statement(kPutBan)
-              .Add(record.client_id)
-              .AddBytes(record.reason)
-              .Add(record.since_unix_seconds);
-        } else if constexpr (std::is_same_v<Record, ClientToken>) {
-          return Statement(kPutToken)
-              .Add(record.client_id)
-              .AddBytes(BytesOf(record.digest))
-              .Add(record.since_unix_seconds);
-        } else if constexpr (std::is_same_v<Record, Invite>) {
-          return Statement(kPutInvite)
-              .AddBytes(BytesOf(record.digest))
-              .AddBytes(record.label)
-              .Add(record.created_unix_seconds)
-              .Add(record.expires_unix_seconds)
-              .Add(record.uses_max)
-              .Add(record.uses);
-        } else if constexpr (std::is_same_v<Record, RemoveBan>) {
-          return Statement(kRemoveBan).Add(record.client_id);
-        } else if constexpr (std::is_same_v<Record, RemoveToken>) {
-          return Statement(kRemoveToken).Add(record.client_id);
-        } else {
-          return Statement(kRemoveInvite).AddBytes(BytesOf(record.digest));
-        }
-      },
-      change);
+// Of a change of a record that is no token.
+struct StatementOf {
+  Statement operator()(const Ban& ban) const {
+    return Statement(kPutBan).Add(ban.client_id).AddBytes(ban.reason).Add(ban.since_unix_seconds);
+  }
+  Statement operator()(const Invite& invite) const {
+    return Statement(kPutInvite)
+        .AddBytes(BytesOf(invite.digest))
+        .AddBytes(invite.label)
+        .Add(invite.created_unix_seconds)
+        .Add(invite.expires_unix_seconds)
+        .Add(invite.uses_max)
+        .Add(invite.uses);
+  }
+  Statement operator()(const RemoveBan& ban) const {
+    return Statement(kRemoveBan).Add(ban.client_id);
+  }
+  Statement operator()(const RemoveInvite& invite) const {
+    return Statement(kRemoveInvite).AddBytes(BytesOf(invite.digest));
+  }
+};
+
+absl::Status ChangeToken(Sessions& sessions, const ClientToken& token) {
+  return ChangeDevices(sessions, token.client_id, [&](DeviceState& state) -> absl::StatusOr<bool> {
+    if (!state.token || state.token->digest != token.digest) state.devices.Clear();
+    state.token = token;
+    return true;
+  });
+}
+
+absl::Status ChangeToken(Sessions& sessions, const RemoveToken& token) {
+  return ChangeDevices(sessions, token.client_id, [](DeviceState& state) -> absl::StatusOr<bool> {
+    state.devices.Clear();
+    state.token.reset();
+    return true;
+  });
 }
 
 }  // namespace
@@ -133,13 +131,19 @@ absl::StatusOr<AccessRecords> ReadAccessRecords(Sessions& sessions) {
 }
 
 absl::Status ChangeAccess(Sessions& sessions, const AccessChange& change) {
-  const Deadline deadline = sessions.NewDeadline();
-  // Other servers read the records again when they see another revision.
-  const std::vector<Statement> statements = {
-      Statement(kChangeAccessRevision).AddBytes(base::RandomBytes(kRevisionBytes)),
-      StatementOf(change)};
-  return RunWriteUntil(sessions, deadline,
-                       [&](int) { return sessions.Run(statements, deadline).status(); });
+  return std::visit(
+      [&](const auto& record) -> absl::Status {
+        using Record = std::decay_t<decltype(record)>;
+        if constexpr (std::is_same_v<Record, ClientToken> || std::is_same_v<Record, RemoveToken>) {
+          return ChangeToken(sessions, record);
+        } else {
+          const Deadline deadline = sessions.NewDeadline();
+          const std::vector<Statement> statements = {ChangeAccessRevision(), StatementOf()(record)};
+          return RunWriteUntil(sessions, deadline,
+                               [&](int) { return sessions.Run(statements, deadline).status(); });
+        }
+      },
+      change);
 }
 
 absl::StatusOr<std::string> PseudonymKey(Sessions& sessions) {

@@ -41,6 +41,10 @@ class PostgresAdministration final : public StorageAdministration {
   absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override;
   absl::StatusOr<AccessRecords> ReadAccessRecords() override;
   absl::Status ChangeAccess(const AccessChange& change) override;
+  absl::StatusOr<std::vector<DeviceGate>> ReadDeviceGates() override;
+  absl::StatusOr<DeviceState> ReadDevices(const Uuid& client_id) override;
+  absl::Status ChangeDevices(const Uuid& client_id, bool may_use_reserve,
+                             DecideDevices decide) override;
   absl::StatusOr<std::string> PseudonymKey() override;
 
   // administration_writes.cc

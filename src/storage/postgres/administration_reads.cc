@@ -7,6 +7,7 @@
 #include "storage/postgres/access.h"
 #include "storage/postgres/administration.h"
 #include "storage/postgres/client_record.h"
+#include "storage/postgres/devices.h"
 #include "storage/postgres/uploads.h"
 
 namespace tcsync::postgres_storage {
@@ -382,6 +383,19 @@ absl::StatusOr<AccessRecords> PostgresAdministration::ReadAccessRecords() {
 
 absl::Status PostgresAdministration::ChangeAccess(const AccessChange& change) {
   return postgres_storage::ChangeAccess(core_.sessions, change);
+}
+
+absl::StatusOr<std::vector<DeviceGate>> PostgresAdministration::ReadDeviceGates() {
+  return postgres_storage::ReadDeviceGates(core_.sessions);
+}
+
+absl::StatusOr<DeviceState> PostgresAdministration::ReadDevices(const Uuid& client_id) {
+  return postgres_storage::ReadDevices(core_.sessions, client_id);
+}
+
+absl::Status PostgresAdministration::ChangeDevices(const Uuid& client_id, bool /*may_use_reserve*/,
+                                                   DecideDevices decide) {
+  return postgres_storage::ChangeDevices(core_.sessions, client_id, decide);
 }
 
 absl::StatusOr<std::string> PostgresAdministration::PseudonymKey() {

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "storage/postgres/administration.h"
 #include "storage/postgres/client_record.h"
+#include "storage/postgres/devices.h"
 #include "storage/postgres/history_removal.h"
 #include "storage/rewind_refusals.h"
 
@@ -32,6 +33,7 @@ absl::StatusOr<bool> PostgresAdministration::DeleteClient(const Uuid& client_id)
         }
         // A client that does not exist may have uploads that would create it.
         RemoveUploads(client_id, statements);
+        RemoveDevices(client_id, statements);
         const auto run = core_.usage.Run(std::move(statements), change, deadline);
         if (absl::IsUnknown(run.status())) may_be_deleted |= client->has_value();
         if (!run.ok()) return run.status();

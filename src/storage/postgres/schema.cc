@@ -86,6 +86,12 @@ constexpr Sql kMakeTables[] = {
        client_id uuid PRIMARY KEY,
        digest bytea NOT NULL,
        since bigint NOT NULL))"},
+    {"client_devices", R"(CREATE TABLE IF NOT EXISTS tcsync.client_devices (
+       client_id uuid PRIMARY KEY,
+       is_gated boolean NOT NULL,
+       record bytea NOT NULL))"},
+    {"client_devices_gated", R"(CREATE INDEX IF NOT EXISTS client_devices_gated
+       ON tcsync.client_devices (client_id) WHERE is_gated)"},
     {"invites", R"(CREATE TABLE IF NOT EXISTS tcsync.invites (
        digest bytea PRIMARY KEY,
        label bytea NOT NULL,
@@ -247,8 +253,8 @@ absl::StatusOr<DatabaseReport> UpgradeSchema(const std::string& url) {
   const std::optional<int64_t> version = report->schema_version;
   if (version && *version > kSchemaVersion) return Newer(*version);
   if (version == kSchemaVersion) return report;
-  // Version 1 is the first; each statement leaves alone what is there. They are not prepared, nor
-  // could they be: one makes what the next one names.
+  // Version 1 is the first, and had no client_devices; each statement leaves alone what is there.
+  // They are not prepared, nor could they be: one makes what the next one names.
   (*target)->StopPreparing();
   std::vector<Statement> statements = {Statement(kLockSchema)};
   for (const Sql& sql : kMakeTables) statements.emplace_back(sql);

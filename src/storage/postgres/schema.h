@@ -15,7 +15,7 @@ namespace tcsync::postgres_storage {
 class Sessions;
 
 // The version of the tables that this release makes and uses.
-inline constexpr int64_t kSchemaVersion = 1;
+inline constexpr int64_t kSchemaVersion = 2;
 
 // The state of a database, for an operator.
 struct DatabaseReport {

@@ -105,6 +105,10 @@ class RocksdbAdministration final : public StorageAdministration {
   absl::StatusOr<bool> AcceptDiverged(const Uuid& client_id, bool allow) override;
   absl::StatusOr<AccessRecords> ReadAccessRecords() override;
   absl::Status ChangeAccess(const AccessChange& change) override;
+  absl::StatusOr<std::vector<DeviceGate>> ReadDeviceGates() override;
+  absl::StatusOr<DeviceState> ReadDevices(const Uuid& client_id) override;
+  absl::Status ChangeDevices(const Uuid& client_id, bool may_use_reserve,
+                             DecideDevices decide) override;
   absl::StatusOr<std::string> PseudonymKey() override;
 
  private:

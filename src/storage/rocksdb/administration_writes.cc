@@ -267,8 +267,10 @@ struct ChangeOfAccess {
     return absl::OkStatus();
   }
   absl::Status operator()(const ClientToken& token) const {
-    batch.Put(TokenKey(token.client_id), EncodeToken(token));
-    return absl::OkStatus();
+    return ChangeDevices(token.client_id, [&](DeviceState& state) {
+      if (!state.token || state.token->digest != token.digest) state.devices.Clear();
+      state.token = token;
+    });
   }
   absl::Status operator()(Invite invite) const {
     const absl::StatusOr<std::optional<Invite>> stored = ReadInvite(batch.reader(), invite.digest);
@@ -282,11 +284,23 @@ struct ChangeOfAccess {
     return absl::OkStatus();
   }
   absl::Status operator()(const RemoveToken& token) const {
-    batch.Delete(TokenKey(token.client_id));
-    return absl::OkStatus();
+    return ChangeDevices(token.client_id, [](DeviceState& state) {
+      state.devices.Clear();
+      state.token.reset();
+    });
   }
   absl::Status operator()(const RemoveInvite& invite) const {
     batch.Delete(InviteKey(invite.digest));
+    return absl::OkStatus();
+  }
+
+ private:
+  template <typename Change>
+  absl::Status ChangeDevices(const Uuid& client_id, Change change) const {
+    absl::StatusOr<DeviceState> state = ReadDeviceState(batch.reader(), client_id);
+    if (!state.ok()) return state.status();
+    change(*state);
+    PutDeviceState(client_id, *state, batch);
     return absl::OkStatus();
   }
 };
@@ -305,6 +319,7 @@ absl::StatusOr<bool> RocksdbAdministration::DeleteClient(const Uuid& client_id) 
         const absl::StatusOr<std::optional<ChainHead>> head = batch.Head(client_id);
         if (!head.ok()) return head.status();
         existed = head->has_value();
+        RemoveDevices(client_id, batch);
         if (!existed) batch.RemoveUploads(client_id);
         return existed ? batch.RemoveClient(client_id, **head) : absl::OkStatus();
       },
@@ -463,6 +478,39 @@ absl::Status RocksdbAdministration::ChangeAccess(const AccessChange& change) {
   return storage_.Commit(
       [&](BatchBuilder& batch) { return std::visit(ChangeOfAccess{batch}, change); },
       Room::kReserve);
+}
+
+absl::StatusOr<std::vector<DeviceGate>> RocksdbAdministration::ReadDeviceGates() {
+  absl::StatusOr<std::vector<DeviceGate>> gates = absl::InternalError("nothing was read");
+  const absl::Status read = storage_.WithDatabase([&](rocksdb::DB& database, const ChainReader&) {
+    gates = ReadAllDeviceGates(database);
+    return gates.status();
+  });
+  if (!read.ok()) return read;
+  return gates;
+}
+
+absl::StatusOr<DeviceState> RocksdbAdministration::ReadDevices(const Uuid& client_id) {
+  absl::StatusOr<DeviceState> state = absl::InternalError("nothing was read");
+  const absl::Status read = storage_.WithDatabase([&](rocksdb::DB&, const ChainReader& reader) {
+    state = ReadDeviceState(reader, client_id);
+    return state.status();
+  });
+  if (!read.ok()) return read;
+  return state;
+}
+
+absl::Status RocksdbAdministration::ChangeDevices(const Uuid& client_id, bool may_use_reserve,
+                                                  DecideDevices decide) {
+  return storage_.Commit(
+      [&](BatchBuilder& batch) -> absl::Status {
+        absl::StatusOr<DeviceState> state = ReadDeviceState(batch.reader(), client_id);
+        if (!state.ok()) return state.status();
+        const absl::StatusOr<bool> changed = decide(*state);
+        if (changed.ok() && *changed) PutDeviceState(client_id, *state, batch);
+        return changed.status();
+      },
+      may_use_reserve ? Room::kReserve : Room::kOrdinary);
 }
 
 absl::StatusOr<std::string> RocksdbAdministration::PseudonymKey() {

@@ -23,6 +23,8 @@ enum Kind : char {
   kPseudonymKey = 0x64,
   kProbe = 0x65,
   kUpload = 0x66,
+  kOpenDevices = 0x67,
+  kGatedDevices = 0x68,
   kLiveBytes = 0x70,
   kErased = 0x71,
   kShortened = 0x72,
@@ -180,6 +182,18 @@ std::string InviteKey(const TokenDigest& digest) {
   std::string key = Key(Uuid(), kInvite, kDigestBytes);
   AppendDigest(digest, key);
   return key;
+}
+
+std::string OpenDevicesKey(const Uuid& client_id) { return OwnKey(kOpenDevices, client_id); }
+
+std::string GatedDevicesKey(const Uuid& client_id) { return OwnKey(kGatedDevices, client_id); }
+
+std::string EndOfGatedDevicesKeys() { return Key(Uuid(), static_cast<Kind>(kGatedDevices + 1)); }
+
+std::optional<Uuid> ParseGatedDevicesKey(absl::string_view key) {
+  const auto rest = RestOfKey(key, Uuid(), kGatedDevices, Uuid::kBytes);
+  if (!rest) return std::nullopt;
+  return Uuid::FromBytes(rest->data());
 }
 
 std::string ClientCountKey() { return Key(Uuid(), kClientCount); }

@@ -18,6 +18,8 @@
 //   nil(16) 0x65                             the record that Probe() writes
 //   nil(16) 0x66 client(16) upload ID(16)    begun(8): an upload that belongs to no version or
 //                                            snapshot yet
+//   nil(16) 0x67 client(16)                  devices of a client whose requests need no token
+//   nil(16) 0x68 client(16)                  devices of a client whose requests need one
 //   nil(16) 0x70                             number(8): the live bytes of all clients
 //   nil(16) 0x71 client(16)                  number(8): its history was removed, and its bytes may
 //                                            still be in files
@@ -39,6 +41,7 @@
 //   ban              since(8) reason
 //   token            since(8) digest(32)
 //   invite           created(8) expires(8) uses_max(8) uses(8) label
+//   devices          storage/device_codec.h
 //
 // Integers are big-endian, so that keys sort by number; times are in seconds since 1970, days are
 // those times / 86400. A version's number is its place in the client's chain: 1, 2, 3 and so on; a
@@ -102,6 +105,12 @@ std::string ReplicasAheadKey(const Uuid& client_id);
 std::string BanKey(const Uuid& client_id);
 std::string TokenKey(const Uuid& client_id);
 std::string InviteKey(const TokenDigest& digest);
+// A client's devices are at one of the two keys.
+std::string OpenDevicesKey(const Uuid& client_id);
+std::string GatedDevicesKey(const Uuid& client_id);
+std::string EndOfGatedDevicesKeys();
+// The client in a GatedDevicesKey; nullopt for any other key.
+std::optional<Uuid> ParseGatedDevicesKey(absl::string_view key);
 std::string ClientCountKey();
 std::string PseudonymKeyKey();
 std::string ProbeKey();

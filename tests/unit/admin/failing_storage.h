@@ -68,6 +68,16 @@ class FailingStorage final : public Storage, public StorageAdministration {
   absl::Status ChangeAccess(const AccessChange& change) override {
     return memory.ChangeAccess(change);
   }
+  absl::StatusOr<std::vector<DeviceGate>> ReadDeviceGates() override {
+    return memory.ReadDeviceGates();
+  }
+  absl::StatusOr<DeviceState> ReadDevices(const Uuid& client_id) override {
+    return memory.ReadDevices(client_id);
+  }
+  absl::Status ChangeDevices(const Uuid& client_id, bool may_use_reserve,
+                             DecideDevices decide) override {
+    return memory.ChangeDevices(client_id, may_use_reserve, decide);
+  }
   absl::StatusOr<std::string> PseudonymKey() override { return memory.PseudonymKey(); }
   absl::StatusOr<StorageStats> ReadStats() override { return memory.ReadStats(); }
   uint64_t LiveBytes() override { return memory.LiveBytes(); }

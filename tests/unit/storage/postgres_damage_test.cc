@@ -240,6 +240,8 @@ const Oddity kOddities[] = {
      "storage upgrade"},
     {"Newer", "UPDATE tcsync.settings SET value = '7' WHERE name = 'schema_version'",
      absl::StatusCode::kFailedPrecondition, "later"},
+    {"Older", "UPDATE tcsync.settings SET value = '1' WHERE name = 'schema_version'",
+     absl::StatusCode::kFailedPrecondition, "storage upgrade"},
     {"Foreign", "UPDATE tcsync.settings SET value = 'x' WHERE name = 'schema_version'",
      absl::StatusCode::kFailedPrecondition, "did not make"},
     {"NoUsage", "DROP TABLE tcsync.usage", absl::StatusCode::kFailedPrecondition,
