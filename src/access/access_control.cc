@@ -1,6 +1,7 @@
 #include "access/access_control.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -117,6 +118,12 @@ std::optional<Refusal> AccessControl::RefusalByBan(const Visitor& visitor) const
 }
 
 std::optional<Refusal> AccessControl::RefusalByToken(const Visitor& visitor) const {
+  const std::shared_ptr<const DeviceGate> gate = table_.GateOf(visitor.client_id);
+  const bool has_device =
+      gate != nullptr && visitor.token &&
+      std::find(gate->digests.begin(), gate->digests.end(), *visitor.token) != gate->digests.end();
+  if (has_device) return std::nullopt;
+  if (gate != nullptr && gate->requires_token) return RefusalByDevices(visitor.token.has_value());
   const std::optional<ClientToken> token = table_.TokenOf(visitor.client_id);
   if (!token || token->digest == visitor.token) return std::nullopt;
   return Refusal{
@@ -127,6 +134,20 @@ std::optional<Refusal> AccessControl::RefusalByToken(const Visitor& visitor) con
           ": the server's URL must end with /i/ and the token that the server's operator has "
           "given out for it."),
       .operator_note = "tcsync-server clients reset-token makes a new one."};
+}
+
+Refusal AccessControl::RefusalByDevices(bool has_token) {
+  return Refusal{
+      .reason = RefusalReason::kToken,
+      .sentence = absl::StrCat(
+          has_token ? "This computer was shut out by another one of yours, or the token in the "
+                      "server's URL is not its own"
+                    : "This computer has no token of its own, and since another one of yours was "
+                      "shut out only computers with one are served",
+          ": a computer that still syncs can make a token for it."),
+      .operator_note =
+          "tcsync-server clients clear-token admits all of the client's computers again; clients "
+          "reset-token makes one token for all of them."};
 }
 
 std::optional<Refusal> AccessControl::RefusalByRoom() const {

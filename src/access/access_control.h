@@ -113,6 +113,10 @@ class AccessControl {
   // that was admitted a while ago.
   std::optional<Refusal> RefusalByRecords(const Visitor& visitor) const;
 
+  // Of a client of which only computers with a token of their own are served. `has_token`: the
+  // request has one, which is none of theirs.
+  static Refusal RefusalByDevices(bool has_token);
+
   // The same for a request that is no client's call: it takes from its address' bucket alone.
   std::optional<Refusal> RefusalOfAddress(const PeerAddress& source);
 

@@ -1,6 +1,7 @@
 #include "access/access_table.h"
 
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -26,9 +27,35 @@ absl::Status AccessTable::Refresh(AccessRecordStorage& storage) {
   for (Ban& ban : read->bans) records->bans.emplace(ban.client_id, std::move(ban));
   for (ClientToken& token : read->tokens) records->tokens.emplace(token.client_id, token);
   for (Invite& invite : read->invites) records->invites.emplace(invite.digest, std::move(invite));
+  absl::StatusOr<std::vector<DeviceGate>> read_gates = storage.ReadDeviceGates();
+  if (!read_gates.ok()) return read_gates.status();
+  absl::flat_hash_map<Uuid, std::shared_ptr<const DeviceGate>> gates;
+  for (DeviceGate& gate : *read_gates) {
+    gates[gate.client_id] = std::make_shared<const DeviceGate>(std::move(gate));
+  }
   const std::lock_guard lock(mutex_);
   records_ = std::move(records);
+  gates_.swap(gates);
   return absl::OkStatus();
+}
+
+absl::Status AccessTable::UpdateGate(const Uuid& client_id, ReadGate read) {
+  const std::lock_guard refresh_lock(refresh_mutex_);
+  absl::StatusOr<std::optional<DeviceGate>> gate = read();
+  if (!gate.ok()) return gate.status();
+  const std::lock_guard lock(mutex_);
+  if (gate->has_value()) {
+    gates_[client_id] = std::make_shared<const DeviceGate>(**std::move(gate));
+  } else {
+    gates_.erase(client_id);
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<const DeviceGate> AccessTable::GateOf(const Uuid& client_id) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = gates_.find(client_id);
+  return it == gates_.end() ? nullptr : it->second;
 }
 
 std::shared_ptr<const AccessTable::Records> AccessTable::Current() const {

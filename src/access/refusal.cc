@@ -41,6 +41,8 @@ constexpr Row kRows[] = {
     {RefusalReason::kVersionGone, "version-gone", 410, LogLevel::kWarning, kManyLines},
     {RefusalReason::kReplicaAhead, "replica-ahead", 410, LogLevel::kWarning, kManyLines},
     {RefusalReason::kForeignVersion, "foreign-version", 410, LogLevel::kWarning, kManyLines},
+    {RefusalReason::kNoSuchDevice, "no-such-device", 404, LogLevel::kInfo, kManyLines},
+    {RefusalReason::kDeviceRule, "device-rule", 409, LogLevel::kInfo, kManyLines},
 };
 static_assert(sizeof(kRows) / sizeof(kRows[0]) == kRefusalReasonCount);
 

@@ -42,10 +42,12 @@ enum class RefusalReason : uint8_t {
   kVersionGone,
   kReplicaAhead,
   kForeignVersion,
+  // A request about the client's devices.
+  kNoSuchDevice,
+  kDeviceRule,  // it would shut its own computer out
 };
 
-inline constexpr size_t kRefusalReasonCount =
-    static_cast<size_t>(RefusalReason::kForeignVersion) + 1;
+inline constexpr size_t kRefusalReasonCount = static_cast<size_t>(RefusalReason::kDeviceRule) + 1;
 
 // The name in logs and counters, such as "client-rate". Names never change.
 absl::string_view NameOf(RefusalReason reason);

@@ -137,6 +137,9 @@ class EngineApi final : public CommonApi {
   // Puts stored changes into force.
   absl::Status RefreshAccess();
   absl::StatusOr<Json> ImportAccess(const AccessRecords& imported);
+  absl::Status ImportToken(const ClientToken& token);
+  // Whether that changed anything.
+  absl::StatusOr<bool> ImportDevices(const Uuid& client_id, const ClientDevices& imported);
   // The job's number; joins one that has not begun yet.
   absl::StatusOr<uint64_t> StartCompaction(bool everything);
   // The number of the job that erases the bytes of removed records; null if there is none.

@@ -108,7 +108,13 @@ absl::StatusOr<Json> EngineApi::ShowClient(const Uuid& client_id) {
   if (!client.ok()) return client.status();
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
-  return Describe(*client, engine_.pseudonym_of(client_id), Admission(*records));
+  const absl::StatusOr<DeviceState> state = administration().ReadDevices(client_id);
+  if (!state.ok() && !absl::IsUnimplemented(state.status())) return state.status();
+  Json description = Describe(*client, engine_.pseudonym_of(client_id), Admission(*records));
+  // Numbers alone: the names of the computers are sealed, and the user's business.
+  description["devices"] = state.ok() ? state->devices.devices.size() : 0;
+  description["requires_device"] = state.ok() && state->devices.requires_token;
+  return description;
 }
 
 absl::StatusOr<Json> EngineApi::DeleteClient(const Uuid& client_id) {

@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "access/device_changes.h"
 #include "admin/fields.h"
 #include "admin/json.h"
 #include "base/foreign_text.h"
@@ -17,7 +18,10 @@ namespace tcsync::admin {
 namespace {
 
 constexpr uint64_t kSecondsMax = std::numeric_limits<int64_t>::max();
-constexpr char kTypes[] = "client, version, snapshot, piece, replicas, ban, token and invite";
+// Devices that an import may bring: several servers' of one client.
+constexpr size_t kImportedDevicesMax = 8 * base::kDevicesMax;
+constexpr char kTypes[] =
+    "client, version, snapshot, piece, replicas, devices, ban, token and invite";
 
 // Adds one line after another to requests.
 class LineReader {
@@ -35,7 +39,8 @@ class LineReader {
     if (type == "ban") return ReadBan(fields);
     if (type == "token") return ReadToken(fields);
     if (type == "invite") return ReadInvite(fields);
-    if (type != "version" && type != "snapshot" && type != "piece" && type != "replicas") {
+    if (type != "version" && type != "snapshot" && type != "piece" && type != "replicas" &&
+        type != "devices") {
       return absl::InvalidArgumentError(
           absl::StrCat("its type is '", base::ShowForeign(type), "'; there are ", kTypes, "."));
     }
@@ -44,6 +49,7 @@ class LineReader {
           "no client line is before it in this page, so it has no client.");
     }
     if (type == "piece") return ReadPiece(fields);
+    if (type == "devices") return ReadDevices(fields);
     if (type == "replicas") return ReadReplicas(fields);
     return type == "version" ? ReadVersion(fields) : ReadSnapshot(fields);
   }
@@ -115,6 +121,58 @@ class LineReader {
     }
     request.replicas = std::move(replicas);
     return absl::OkStatus();
+  }
+
+  absl::Status ReadDevices(Fields& fields) {
+    ClientDevices devices;
+    const std::vector<Json> list = fields.Objects("devices", kImportedDevicesMax);
+    devices.requires_token = fields.Flag("requires_token");
+    devices.tokenless_last_seen_unix_seconds = DayOf(fields, "tokenless_last_seen");
+    const std::vector<Json> revoked = fields.Objects("revoked", ClientDevices::kRevokedMax);
+    if (const absl::Status status = fields.Check(); !status.ok()) return status;
+    for (const Json& object : list) {
+      Fields of_device;
+      if (const absl::Status status = of_device.AddObject(object); !status.ok()) return status;
+      Device device{.digest = RequiredDigest(of_device),
+                    .minted_by = std::nullopt,
+                    .since_unix_seconds = TimeOf(of_device, "since"),
+                    .last_seen_unix_seconds = DayOf(of_device, "last_seen"),
+                    .label = {}};
+      const std::string minter = of_device.Words("minted_by");
+      if (!minter.empty()) device.minted_by = RequiredDeviceId(minter, of_device);
+      if (!absl::Base64Unescape(of_device.RequiredText("label"), &device.label) ||
+          device.label.empty() || device.label.size() > base::kDeviceLabelBytesMax) {
+        of_device.RefuseContent(
+            absl::StrCat("a label is not base64 of 1 to ", base::kDeviceLabelBytesMax, " bytes."));
+      }
+      if (const absl::Status status = of_device.Check(); !status.ok()) return status;
+      if (devices.FindByDigest(device.digest) != nullptr) {
+        return absl::InvalidArgumentError("it has a device twice.");
+      }
+      devices.devices.push_back(std::move(device));
+    }
+    for (const Json& object : revoked) {
+      Fields of_device;
+      if (const absl::Status status = of_device.AddObject(object); !status.ok()) return status;
+      devices.revoked.push_back(
+          RequiredDeviceId(of_device.RequiredText("device"), of_device).value_or(DeviceId{}));
+      if (const absl::Status status = of_device.Check(); !status.ok()) return status;
+    }
+    page_.devices.emplace_back(page_.requests.back().client_id, std::move(devices));
+    return absl::OkStatus();
+  }
+
+  static std::optional<DeviceId> RequiredDeviceId(const std::string& text, Fields& fields) {
+    const std::optional<DeviceId> id = access::ParseDeviceId(text);
+    if (!id) {
+      fields.RefuseContent(absl::StrCat("'", base::ShowForeign(text),
+                                        "' is not a device's ID of 12 hexadecimal digits."));
+    }
+    return id;
+  }
+
+  static int64_t DayOf(Fields& fields, absl::string_view name) {
+    return access::DayOf(static_cast<int64_t>(fields.Count(name, kSecondsMax).value_or(0)));
   }
 
   absl::Status ReadBan(Fields& fields) {
@@ -323,6 +381,25 @@ std::string ReplicasLine(const ImportRequest::ImportedReplicas& replicas) {
                  {"positions", std::move(positions)},
                  {"ahead", std::move(ahead)},
                  {"accepts_diverged", replicas.accepts_diverged}});
+}
+
+std::string DevicesLine(const ClientDevices& devices) {
+  Json list = Json::array();
+  for (const Device& device : devices.devices) {
+    Json one = {{"digest", HexOf(device.digest)},
+                {"since", device.since_unix_seconds},
+                {"last_seen", device.last_seen_unix_seconds},
+                {"label", absl::Base64Escape(device.label)}};
+    if (device.minted_by) one["minted_by"] = access::ToText(*device.minted_by);
+    list.push_back(std::move(one));
+  }
+  Json revoked = Json::array();
+  for (const DeviceId& id : devices.revoked) revoked.push_back({{"device", access::ToText(id)}});
+  return LineOf({{"type", "devices"},
+                 {"requires_token", devices.requires_token},
+                 {"tokenless_last_seen", devices.tokenless_last_seen_unix_seconds},
+                 {"devices", std::move(list)},
+                 {"revoked", std::move(revoked)}});
 }
 
 std::string BanLine(const Ban& ban) {

@@ -8,6 +8,9 @@
 //   {"type":"piece","piece":K,"bytes":BASE64}
 //   {"type":"replicas","positions":[{"day":SECONDS,"version_id":UUID}...],
 //    "ahead":[{"version_id":UUID,"last_seen":SECONDS}...],"accepts_diverged":BOOLEAN}
+//   {"type":"devices","requires_token":BOOLEAN,"tokenless_last_seen":DAY,
+//    "devices":[{"digest":HEX,"minted_by":HEX,"since":SECONDS,"last_seen":DAY,"label":BASE64}...],
+//    "revoked":[{"device":HEX}...]}
 //   {"type":"ban","client_id":UUID,"reason":TEXT,"since":SECONDS}
 //   {"type":"token","client_id":UUID,"digest":HEX,"since":SECONDS}
 //   {"type":"invite","digest":HEX,"label":TEXT,"created":SECONDS,"expires":SECONDS,"uses_max":N,
@@ -17,16 +20,17 @@
 // "snapshot_bytes":N in place of the bytes, and its pieces follow, numbered from 0, over as many
 // pages as it takes.
 //
-// A version, a snapshot, a piece and the replicas' positions belong to the client in the last
-// client line before them; the other lines stand for themselves. Every page of an export begins
-// with a client line, so pages can be imported unchanged, and concatenated in a file. Without
-// `replicas_follow`, as in files older than these lines, the positions of the client's replicas are
-// unknown, and the import takes the safe side (ImportRequest::replicas_follow).
+// A version, a snapshot, a piece, the replicas' positions and devices belong to the client in the
+// last client line before them; the other lines stand for themselves. Every page of an export
+// begins with a client line, so pages can be imported unchanged, and concatenated in a file.
+// Without `replicas_follow`, as in files older than these lines, the positions of the client's
+// replicas are unknown, and the import takes the safe side (ImportRequest::replicas_follow).
 #ifndef TCSYNC_SRC_ADMIN_EXPORT_LINES_H_
 #define TCSYNC_SRC_ADMIN_EXPORT_LINES_H_
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -39,6 +43,7 @@ namespace tcsync::admin {
 // Each with its newline.
 std::string ClientLine(const ClientSummary& client);
 std::string ReplicasLine(const ImportRequest::ImportedReplicas& replicas);
+std::string DevicesLine(const ClientDevices& devices);
 std::string BanLine(const Ban& ban);
 std::string TokenLine(const ClientToken& token);
 std::string InviteLine(const Invite& invite);
@@ -54,6 +59,7 @@ struct ExportPage {
   std::vector<ImportRequest> requests;  // in order, one for each run of lines of one client
   std::vector<LargePart> large;         // in order; LargePart::before is an index of `requests`
   AccessRecords access;
+  std::vector<std::pair<Uuid, ClientDevices>> devices;  // by client
 };
 // Times that the lines do not give are `now_unix_seconds`. kInvalidArgument names the line.
 absl::StatusOr<ExportPage> ParseExportLines(absl::string_view page, int64_t now_unix_seconds);

@@ -36,7 +36,7 @@ absl::Status MakeWhole(std::shared_ptr<PieceSource>& pieces, std::string& bytes)
 
 // The last page, with the positions of the client's replicas as the last line, so that an import
 // knows all versions when it reaches them.
-absl::StatusOr<ExportedPage> LastPage(ClientHistories& histories, const ClientSummary& client,
+absl::StatusOr<ExportedPage> LastPage(StorageAdministration& histories, const ClientSummary& client,
                                       absl::string_view lines) {
   ImportRequest::ImportedReplicas replicas{
       .positions = {}, .ahead = client.replicas_ahead, .accepts_diverged = client.accepts_diverged};
@@ -62,7 +62,11 @@ absl::StatusOr<ExportedPage> LastPage(ClientHistories& histories, const ClientSu
     replicas.positions.push_back(
         {.day_unix_seconds = position.day_unix_seconds, .version_id = id->second});
   }
-  return ExportedPage{.lines = absl::StrCat(lines, ReplicasLine(replicas))};
+  const absl::StatusOr<DeviceState> state = histories.ReadDevices(client.client_id);
+  if (!state.ok() && !absl::IsUnimplemented(state.status())) return state.status();
+  const bool has_devices = state.ok() && !state->devices.is_empty();
+  return ExportedPage{.lines = absl::StrCat(lines, ReplicasLine(replicas),
+                                            has_devices ? DevicesLine(state->devices) : "")};
 }
 
 // The page that begins with a piece of a large segment or snapshot.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "access/device_changes.h"
 #include "admin/api.h"
 #include "admin/export_lines.h"
 #include "admin/json.h"
@@ -62,9 +63,10 @@ absl::StatusOr<Json> EngineApi::ImportAccess(const AccessRecords& imported) {
   const uint64_t tokens_added = add(imported.tokens, here->tokens, &ClientToken::client_id);
   const uint64_t invites_added = add(imported.invites, here->invites, &Invite::digest);
   for (const AccessChange& change : changes) {
-    if (const absl::Status status = administration().ChangeAccess(change); !status.ok()) {
-      return status;
-    }
+    const auto* const token = std::get_if<ClientToken>(&change);
+    const absl::Status status =
+        token != nullptr ? ImportToken(*token) : administration().ChangeAccess(change);
+    if (!status.ok()) return status;
   }
   if (!changes.empty()) {
     if (const absl::Status status = RefreshAccess(); !status.ok()) return status;
@@ -73,6 +75,33 @@ absl::StatusOr<Json> EngineApi::ImportAccess(const AccessRecords& imported) {
   }
   return Json{
       {"bans_added", bans_added}, {"tokens_added", tokens_added}, {"invites_added", invites_added}};
+}
+
+absl::Status EngineApi::ImportToken(const ClientToken& token) {
+  // As an operator's new token it would remove the devices, which the import may have brought.
+  const auto add = [&](DeviceState& state) -> absl::StatusOr<bool> {
+    if (state.token || state.devices.requires_token) return false;
+    state.token = token;
+    return true;
+  };
+  const absl::Status status =
+      administration().ChangeDevices(token.client_id, /*may_use_reserve=*/false, add);
+  return absl::IsUnimplemented(status) ? administration().ChangeAccess(token) : status;
+}
+
+absl::StatusOr<bool> EngineApi::ImportDevices(const Uuid& client_id,
+                                              const ClientDevices& imported) {
+  bool has_changed = false;
+  const absl::Status stored = administration().ChangeDevices(
+      client_id, /*may_use_reserve=*/false, [&](DeviceState& state) -> absl::StatusOr<bool> {
+        has_changed = access::Merge(imported, state.devices);
+        return has_changed;
+      });
+  if (!stored.ok()) return stored;
+  if (!has_changed) return false;
+  LogAbout(client_id, "imported the tokens of the client's computers");
+  engine_.on_changed_history(client_id);
+  return true;
 }
 
 absl::StatusOr<Json> EngineApi::Import(std::string lines) {
@@ -134,7 +163,14 @@ absl::StatusOr<Json> EngineApi::Import(std::string lines) {
     const absl::Status status = import_one(std::move(page->requests[i]));
     if (!status.ok()) return status;
   }
+  uint64_t devices_changed = 0;
+  for (const auto& [client_id, devices] : page->devices) {
+    const absl::StatusOr<bool> changed = ImportDevices(client_id, devices);
+    if (!changed.ok()) return failed_with(client_id, changed.status());
+    if (*changed) ++devices_changed;
+  }
   Json answer = {{"clients", stored}};
+  if (!page->devices.empty()) answer["devices_changed"] = devices_changed;
   const AccessRecords& access = page->access;
   if (!access.bans.empty() || !access.tokens.empty() || !access.invites.empty()) {
     const absl::StatusOr<Json> added = ImportAccess(access);

@@ -219,6 +219,27 @@ inline constexpr size_t kReplicasAheadMax = 8;
 // written again and again.
 inline constexpr size_t kReplicaActivityMax = 32 * 1024;
 
+// Devices of one client with a token of their own: more computers than a person has, and few enough
+// for one record.
+inline constexpr size_t kDevicesMax = 32;
+// The bytes of a device's sealed label: a few words, and what sealing adds.
+inline constexpr size_t kDeviceLabelBytesMax = 512;
+
+// Notes of the devices whose requests came today, one for each client, in memory so that a repeated
+// note costs nothing; about 3 MB. The requests of further clients leave no note that day.
+inline constexpr size_t kDeviceNotesMax = 32 * 1024;
+// Different tokens that are noted for a client in a day. Those of no device count as well, until
+// storage is asked.
+inline constexpr size_t kNotedTokensMax = 2 * kDevicesMax;
+// The clients whose notes are written at one time, once in kDeviceNotesMs, so that the first minute
+// of a day does not occupy the database.
+inline constexpr size_t kDeviceNotesAtOnce = 64;
+inline constexpr int64_t kDeviceNotesMs = 1'000;
+
+// Requests about devices that wait for storage; further ones are refused. Each takes a few
+// milliseconds, or up to the longest wait for a database that is away.
+inline constexpr int kDeviceRequestsWaitingMax = 64;
+
 // Clients with replicas ahead that are kept in memory until they are written, within a minute.
 inline constexpr size_t kAheadNotesMax = 1024;
 

@@ -2,6 +2,7 @@
 #include "tcsync/engine.h"
 
 #include <chrono>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -9,6 +10,7 @@
 #include "access/access_control.h"
 #include "access/access_table.h"
 #include "access/client_names.h"
+#include "access/device_register.h"
 #include "access/top_talkers.h"
 #include "admin/admin_handler.h"
 #include "admin/export_file.h"
@@ -46,9 +48,14 @@ sync::RetentionPolicy RetentionPolicyOf(const Options& options) {
 class RetentionRun {
  public:
   // `others` is null where there are none.
+  // `on_removed_client` is called after the removal of a whole client.
   RetentionRun(ClientHistories& histories, OtherServers* others,
-               const sync::RetentionPolicy& policy, const base::Logger& logger)
-      : retention_(histories, policy), others_(others), logger_(logger) {}
+               const sync::RetentionPolicy& policy, const base::Logger& logger,
+               std::function<void(const Uuid&)> on_removed_client)
+      : retention_(histories, policy),
+        others_(others),
+        logger_(logger),
+        on_removed_client_(std::move(on_removed_client)) {}
 
   // Runs the next page; false when that was the last one, and nothing is left for now.
   bool RunPage() {
@@ -71,6 +78,7 @@ class RetentionRun {
       logger_.Log(LogLevel::kInfo, {.client = client.client_id},
                   client.whole_client ? "removed the idle client: " : "removed ", client.versions,
                   client.whole_client ? " versions, " : " old versions, ", client.bytes, " bytes");
+      if (client.whole_client) on_removed_client_(client.client_id);
     }
     after_ = page->next;
     return after_.has_value();
@@ -88,6 +96,7 @@ class RetentionRun {
   sync::Retention retention_;
   OtherServers* const others_;
   const base::Logger logger_;
+  const std::function<void(const Uuid&)> on_removed_client_;
   std::optional<Uuid> after_;
 };
 
@@ -128,6 +137,7 @@ class ComposedEngine final : public Engine::Implementation {
     handler_.long_polls().Close();
     administration_.reset();
     monitoring_.Stop();
+    devices_.Close();
     storage_.reset();
   }
 
@@ -166,6 +176,13 @@ class ComposedEngine final : public Engine::Implementation {
                         handler_.long_polls().EndExpired();
                         return false;
                       }});
+    chores.push_back({.interval = std::chrono::milliseconds(base::kDeviceNotesMs),
+                      .first_after = std::chrono::milliseconds(base::kDeviceNotesMs),
+                      .run_piece = [this] {
+                        // The fault shows where storage is used, and the notes are kept.
+                        static_cast<void>(devices_.FlushNotes(base::kDeviceNotesAtOnce).ok());
+                        return false;
+                      }});
     OtherServers* const others = storage_->other_servers();
     if (others != nullptr) {
       const auto changes = std::make_shared<engine::OthersChanges>(
@@ -179,7 +196,8 @@ class ComposedEngine final : public Engine::Implementation {
     }
     if (retention.retention_days > 0 || retention.idle_client_days > 0) {
       const auto run =
-          std::make_shared<RetentionRun>(storage_->administration(), others, retention, logger_);
+          std::make_shared<RetentionRun>(storage_->administration(), others, retention, logger_,
+                                         [this](const Uuid& client_id) { Reload(client_id); });
       chores.push_back({.interval = std::chrono::milliseconds(base::kRetentionIntervalMs),
                         .first_after = std::chrono::milliseconds(base::kFirstRetentionMs),
                         .run_piece = [this, run] {
@@ -225,6 +243,16 @@ class ComposedEngine final : public Engine::Implementation {
     return reload_hooks_.Run();
   }
 
+  // After a change of the client's devices that was not its user's.
+  void Reload(const Uuid& client_id) {
+    const absl::Status status = devices_.Reload(client_id);
+    if (status.ok()) return;
+    logger_.Log(LogLevel::kError, {.client = client_id},
+                "the tokens of the client's computers cannot be read, and the earlier ones stay in "
+                "force until the next change: ",
+                status.message());
+  }
+
   absl::Status RefreshAccess() { return access_table_.Refresh(storage_->administration()); }
 
   ComposedEngine(const Options& options, const base::Limits& limits,
@@ -237,6 +265,7 @@ class ComposedEngine final : public Engine::Implementation {
         registry_(std::move(registry)),
         storage_(std::move(storage)),
         names_(std::move(names)),
+        devices_(storage_->administration(), access_table_, base::Clock::System()),
         access_control_(access_table_, access_policy, base::Clock::System(), base::Clock::Steady()),
         service_(
             *storage_, base::Clock::System(),
@@ -247,7 +276,8 @@ class ComposedEngine final : public Engine::Implementation {
                  {.body_bytes_max = limits.body_bytes_max,
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max,
                   .version_wait_max = absl::Milliseconds(options.version_wait_max_ms),
-                  .refusal_observer = http::CountRefusals(*registry_)},
+                  .refusal_observer = http::CountRefusals(*registry_),
+                  .devices = &devices_},
                  base::Clock::Steady(), logger),
         monitoring_(
             options, limits, *registry_, *storage_, handler_,
@@ -264,7 +294,10 @@ class ComposedEngine final : public Engine::Implementation {
                 .storage = *storage_,
                 .refresh_access = [this] { return RefreshAccess(); },
                 .on_changed_history =
-                    [this](const Uuid& client_id) { handler_.long_polls().EndOf(client_id); },
+                    [this](const Uuid& client_id) {
+                      Reload(client_id);
+                      handler_.long_polls().EndOf(client_id);
+                    },
                 .unnamed_proxy = [this] { return access_control_.unnamed_proxy(); },
                 .set_log_level = [this](LogLevel level) { log_levels_.Set(level); },
                 .log_level = [this] { return log_levels_.level(); },
@@ -293,6 +326,7 @@ class ComposedEngine final : public Engine::Implementation {
   std::unique_ptr<Storage> storage_;
   const std::shared_ptr<access::ClientNames> names_;
   access::AccessTable access_table_;
+  access::DeviceRegister devices_;
   access::AccessControl access_control_;
   sync::SyncService service_;
   http::SyncHandler handler_;

@@ -16,11 +16,12 @@ namespace {
 // One for each name of an endpoint.
 constexpr std::array<Endpoint, RequestInstruments::kRoutes> kCounted = {
     Endpoint::kIndex,       Endpoint::kAddVersion,  Endpoint::kGetChildVersion,
-    Endpoint::kAddSnapshot, Endpoint::kGetSnapshot, Endpoint::kHealth,
-    Endpoint::kNone};
+    Endpoint::kAddSnapshot, Endpoint::kGetSnapshot, Endpoint::kDevices,
+    Endpoint::kHealth,      Endpoint::kNone};
 
 size_t IndexOf(Endpoint endpoint) {
   if (IsHealth(endpoint)) endpoint = Endpoint::kHealth;
+  if (IsOfDevices(endpoint)) endpoint = Endpoint::kDevices;
   return static_cast<size_t>(std::find(kCounted.begin(), kCounted.end(), endpoint) -
                              kCounted.begin());
 }

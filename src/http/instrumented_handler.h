@@ -20,7 +20,7 @@ namespace tcsync::http {
 // the rest.
 class RequestInstruments {
  public:
-  static constexpr size_t kRoutes = 7;
+  static constexpr size_t kRoutes = 8;
 
   // Borrows both.
   RequestInstruments(metrics::Registry& registry, access::TopTalkers& top_talkers);
@@ -36,7 +36,7 @@ class RequestInstruments {
 
  private:
   // The statuses that the handlers give, and one place for all others.
-  static constexpr std::array<int, 14> kStatuses = {200, 400, 403, 404, 405, 409, 410,
+  static constexpr std::array<int, 15> kStatuses = {200, 201, 400, 403, 404, 405, 409, 410,
                                                     413, 415, 429, 500, 503, 507, 0};
   struct Route {
     std::array<metrics::Counter*, kStatuses.size()> requests{};

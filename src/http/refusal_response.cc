@@ -65,17 +65,19 @@ void RefusalResponder::Log(const Subject& subject, const Refusal& refusal) {
 
 std::optional<Response> RefuseMethod(const RoutedRequest& request, RefusalResponder* responder) {
   const absl::string_view method = request.head.method;
-  const absl::string_view expected = MethodOf(request.route.endpoint);
-  const bool is_page = IsPage(request.route.endpoint);
-  if (method == expected || (is_page && method == "HEAD")) return std::nullopt;
+  Methods expected = MethodsOf(request.route.endpoint);
+  if (IsPage(request.route.endpoint)) expected.second = "HEAD";
+  if (expected.Contain(method)) return std::nullopt;
+  const bool are_two = !expected.second.empty();
   std::string sentence =
-      absl::StrCat("The method for ", PathForPeople(request.path), " is ", expected,
-                   is_page ? " or HEAD" : "", ", not ", MethodForPeople(method), ".");
+      absl::StrCat("The method for ", PathForPeople(request.path), " is ", expected.first,
+                   are_two ? " or " : "", expected.second, ", not ", MethodForPeople(method), ".");
   Response response =
       responder == nullptr
           ? TextResponse(405, sentence)
           : responder->Refuse({}, {access::RefusalReason::kMethod, std::move(sentence)});
-  response.headers.push_back({"Allow", absl::StrCat(expected, is_page ? ", HEAD" : "")});
+  response.headers.push_back(
+      {"Allow", absl::StrCat(expected.first, are_two ? ", " : "", expected.second)});
   return response;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "access/device_changes.h"
 #include "access/token.h"
 #include "base/foreign_text.h"
 
@@ -17,7 +18,7 @@ namespace {
 struct EndpointPath {
   absl::string_view path;
   Endpoint endpoint;
-  bool names_version;  // the path goes on with a version ID
+  bool names_more;  // the path goes on with the ID of a version or device
 };
 
 constexpr EndpointPath kPaths[] = {
@@ -25,6 +26,8 @@ constexpr EndpointPath kPaths[] = {
     {"/v1/client/add-version/", Endpoint::kAddVersion, true},
     {"/v1/client/snapshot", Endpoint::kGetSnapshot, false},
     {"/v1/client/add-snapshot/", Endpoint::kAddSnapshot, true},
+    {"/v1/client/devices", Endpoint::kDevices, false},
+    {"/v1/client/devices/", Endpoint::kDevice, true},
     {"/", Endpoint::kIndex, false},
     {"", Endpoint::kIndex, false},
 };
@@ -73,6 +76,9 @@ absl::string_view NameOf(Endpoint endpoint) {
       return "add-snapshot";
     case Endpoint::kGetSnapshot:
       return "snapshot";
+    case Endpoint::kDevices:
+    case Endpoint::kDevice:
+      return "devices";
     case Endpoint::kHealth:
     case Endpoint::kHealthLive:
       return "health";
@@ -82,8 +88,10 @@ absl::string_view NameOf(Endpoint endpoint) {
   return "";
 }
 
-absl::string_view MethodOf(Endpoint endpoint) {
-  return RequestMediaTypeOf(endpoint).empty() ? "GET" : "POST";
+Methods MethodsOf(Endpoint endpoint) {
+  if (endpoint == Endpoint::kDevices) return {.first = "GET", .second = "POST"};
+  if (endpoint == Endpoint::kDevice) return {.first = "DELETE"};
+  return {.first = RequestMediaTypeOf(endpoint).empty() ? "GET" : "POST"};
 }
 
 absl::string_view RequestMediaTypeOf(Endpoint endpoint) {
@@ -112,13 +120,14 @@ Route RouteOf(absl::string_view base_path, absl::string_view path) {
     path.remove_prefix(token.size());
   }
   for (const EndpointPath& known : kPaths) {
-    absl::string_view version = path;
-    if (known.names_version ? !absl::ConsumePrefix(&version, known.path) : path != known.path) {
-      continue;
-    }
+    absl::string_view id = path;
+    if (known.names_more ? !absl::ConsumePrefix(&id, known.path) : path != known.path) continue;
     route.endpoint = known.endpoint;
-    if (!known.names_version) return route;
-    if (const std::optional<Uuid> version_id = Uuid::Parse(version)) {
+    if (!known.names_more) return route;
+    if (known.endpoint == Endpoint::kDevice) {
+      route.device = access::ParseDeviceId(id);
+      if (!route.device) route.is_valid = false;
+    } else if (const std::optional<Uuid> version_id = Uuid::Parse(id)) {
       route.version_id = *version_id;
     } else {
       route.is_valid = false;

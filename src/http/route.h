@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "tcsync/device_records.h"
 #include "tcsync/storage.h"
 #include "tcsync/uuid.h"
 
@@ -17,6 +18,8 @@ enum class Endpoint {
   kGetChildVersion,
   kAddSnapshot,
   kGetSnapshot,
+  kDevices,  // all of a client
+  kDevice,   // one of them
   kHealth,
   kHealthLive,
   kNone,  // none of these
@@ -24,6 +27,10 @@ enum class Endpoint {
 
 inline bool IsHealth(Endpoint endpoint) {
   return endpoint == Endpoint::kHealth || endpoint == Endpoint::kHealthLive;
+}
+
+inline bool IsOfDevices(Endpoint endpoint) {
+  return endpoint == Endpoint::kDevices || endpoint == Endpoint::kDevice;
 }
 
 // Whether a request of it is no client's call. Some people and monitoring programs request pages by
@@ -39,6 +46,8 @@ struct Route {
   bool is_valid = false;
   // The parent or the snapshot's version, for the endpoints that name one.
   Uuid version_id = Uuid();
+  // The device, for the endpoint that names one.
+  std::optional<DeviceId> device = std::nullopt;
   // Of the token in a path that begins with /i/TOKEN. The token itself goes no further than here.
   std::optional<TokenDigest> token = std::nullopt;
 };
@@ -46,9 +55,17 @@ struct Route {
 // The endpoint's name in the log, such as "add-version".
 absl::string_view NameOf(Endpoint endpoint);
 
-// The method that an endpoint answers, pages beside HEAD, and the media type of its request body
-// ("" for GET).
-absl::string_view MethodOf(Endpoint endpoint);
+// The methods that an endpoint answers, one or two, pages beside HEAD.
+struct Methods {
+  absl::string_view first;
+  absl::string_view second = "";
+
+  bool Contain(absl::string_view method) const {
+    return method == first || (!second.empty() && method == second);
+  }
+};
+Methods MethodsOf(Endpoint endpoint);
+// The media type of the body of a segment's or snapshot's request; "" for all others.
 absl::string_view RequestMediaTypeOf(Endpoint endpoint);
 
 // For monitoring programs, beside the protocol's own.

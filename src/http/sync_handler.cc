@@ -117,6 +117,10 @@ class SyncHandler::UploadRequest final : public PendingRequest::Implementation {
       if (std::optional<Response> refusal = Refusal(received.result, body)) {
         return done(*std::move(refusal));
       }
+      // The client's own user may have shut this computer out since the request began.
+      if (const auto refusal = handler_.access_.RefusalByRecords(call_.visitor)) {
+        return done(handler_.RefuseCall(call_, *refusal));
+      }
       const auto* const collected = std::get_if<std::string>(&received.bytes);
       if (collected != nullptr && collected->empty()) {
         return done(
@@ -230,7 +234,8 @@ SyncHandler::SyncHandler(sync::SyncService& service, access::AccessControl& acce
       shares_(std::make_shared<TransferShares>(options.bodies_in_flight_bytes_max)),
       logger_(logger),
       refusals_(std::move(logger), options.refusal_observer),
-      long_polls_(clock) {}
+      long_polls_(clock),
+      devices_(options.devices) {}
 
 std::optional<Response> SyncHandler::RefuseByAddress(const PeerAddress& source) {
   const std::optional<Refusal> refusal = access_.RefusalOfAddress(source);
@@ -247,9 +252,10 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
     if (notice) logger_.Log(LogLevel::kWarning, *notice);
   }
   // Health requests are for a handler in front of this one.
-  const bool is_of_protocol = route.is_valid && !IsHealth(route.endpoint);
+  const bool is_of_protocol = route.is_valid && !IsHealth(route.endpoint) &&
+                              (devices_ != nullptr || !IsOfDevices(route.endpoint));
   const bool is_call = is_of_protocol && !IsPage(route.endpoint) && client_id &&
-                       head.method == MethodOf(route.endpoint);
+                       MethodsOf(route.endpoint).Contain(head.method);
   // A request that is no client's call, such as the page at /, counts for its address as well.
   if (!is_call) {
     if (std::optional<Response> refusal = RefuseByAddress(request.source)) {
@@ -272,10 +278,12 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
   Call call{.route = route,
             .visitor = {.client_id = *client_id, .token = route.token, .source = request.source}};
   const absl::string_view media_type = RequestMediaTypeOf(route.endpoint);
-  const bool writes = !media_type.empty();
+  const bool writes = head.method == "POST";
   if (const std::optional<Refusal> refusal = access_.RefusalOf(call.visitor, writes)) {
     return RefuseCall(call, *refusal);
   }
+  if (devices_ != nullptr) devices_->NoteSeen(call.device_caller());
+  if (IsOfDevices(route.endpoint)) return StartDeviceRequest(head, call);
   if (route.endpoint == Endpoint::kGetChildVersion) {
     call.accepts_many_versions = AcceptsManyVersions(head);
     const Preferences preferences = head.may_wait ? PreferencesOf(head) : Preferences();

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "access/access_control.h"
+#include "access/device_register.h"
 #include "access/refusal.h"
 #include "base/clock.h"
 #include "base/logger.h"
@@ -29,6 +30,7 @@ struct SyncHandlerOptions {
   // Zero: no request waits for its client's next version.
   absl::Duration version_wait_max = absl::ZeroDuration();
   RefusalObserver refusal_observer = {};
+  access::DeviceRegister* devices = nullptr;  // borrowed; null: there is nothing at their paths
 };
 
 // Borrows the service, the access control and the clock, which must never step.
@@ -46,6 +48,7 @@ class SyncHandler final : public RoutedHandler {
   LongPolls& long_polls() { return long_polls_; }
 
  private:
+  class LabelRequest;
   class UploadRequest;
   class WaitingRequest;
 
@@ -58,6 +61,9 @@ class SyncHandler final : public RoutedHandler {
     bool wants_minimum = false;
 
     const Uuid& client_id() const { return visitor.client_id; }
+    access::DeviceCaller device_caller() const {
+      return {.client_id = visitor.client_id, .token = visitor.token};
+    }
   };
 
   // The answer of each endpoint.
@@ -75,6 +81,19 @@ class SyncHandler final : public RoutedHandler {
   Response AnswerConflict(const Call& call, const Conflict& conflict);
   Response AnswerNoClientForVersion(const Call& call, const access::CreationPermit& permit);
   Response AnswerNoClientForSnapshot(const Call& call);
+
+  // Requests about devices, in device_calls.cc.
+  std::variant<Response, PendingRequest> StartDeviceRequest(const RequestHead& head,
+                                                            const Call& call);
+  std::variant<Response, PendingRequest> StartMint(const RequestHead& head, const Call& call);
+  std::variant<Response, PendingRequest> StartRevoke(const RequestHead& head, const Call& call);
+  // Tells a client that this server has the extension, whatever the answer.
+  static void AnnounceDevices(Response& response);
+  Response AnswerDevices(const Call& call, int status, std::string json);
+  Response AnswerMinted(const Call& call, const access::MintedDevice& minted);
+  Response AnswerListed(const Call& call, const access::ListedDevices& listed);
+  Response AnswerRevoked(const Call& call, const access::RevokedDevices& revoked);
+  Response RefuseDevice(const Call& call, access::DeviceRefusal refusal);
 
   // The refusal of a request that is no valid call.
   Response Refuse(access::RefusalReason reason, std::string sentence);
@@ -102,6 +121,7 @@ class SyncHandler final : public RoutedHandler {
   const base::Logger logger_;
   RefusalResponder refusals_;
   LongPolls long_polls_;
+  access::DeviceRegister* const devices_;
 };
 
 }  // namespace tcsync::http

@@ -33,8 +33,10 @@ Response SyncHandler::RefuseWithoutClientId(const RequestHead& head) {
 }
 
 Response SyncHandler::RefuseCall(const Call& call, const Refusal& refusal) {
-  return refusals_.Refuse({.endpoint = call.route.endpoint, .client_id = call.client_id()},
-                          refusal);
+  Response response =
+      refusals_.Refuse({.endpoint = call.route.endpoint, .client_id = call.client_id()}, refusal);
+  if (IsOfDevices(call.route.endpoint)) AnnounceDevices(response);
+  return response;
 }
 
 Response SyncHandler::RefuseNoSuchClient(const Call& call) {
@@ -101,6 +103,9 @@ Response SyncHandler::RefuseGone(const Call& call, const Uuid& latest_version_id
 
 Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status) {
   if (status.code() == absl::StatusCode::kUnavailable) return RefuseOverloaded(call);
+  if (status.code() == absl::StatusCode::kUnimplemented) {  // a storage that keeps no devices
+    return Refuse(RefusalReason::kNoSuchPath, "This server keeps no devices.");
+  }
   if (status.code() == absl::StatusCode::kDeadlineExceeded) {
     return RefuseCall(call, {.reason = RefusalReason::kOverloaded,
                              .sentence = "The server's database did not answer in time, so that it "

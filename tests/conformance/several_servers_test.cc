@@ -153,6 +153,60 @@ TEST_F(SeveralServersTest, ChangesOfAdmissionActEverywhere) {
   expect_soon(at_second, 403);
 }
 
+// If this fails, a lost computer syncs on at another server, or a token that was minted at one is
+// refused at the others.
+TEST_F(SeveralServersTest, ARevocationActsEverywhere) {
+  Replica replica(*first_);
+  const std::string version = replica.Append(kNil);
+  const std::string& client_id = replica.client_id();
+  HttpClient at_first = first_->Connect();
+  HttpClient at_second = second_->Connect();
+  const auto under = [](const std::string& token, HttpRequest request) {
+    if (!token.empty()) request.target = absl::StrCat("/i/", token, request.target);
+    return request;
+  };
+  const auto member = [](const HttpResponse& response, const std::string& name) {
+    const std::string key = absl::StrCat("\"", name, "\":\"");
+    const size_t begin = response.body.find(key) + key.size();
+    return response.body.substr(begin, response.body.find('"', begin) - begin);
+  };
+  const HttpRequest mint{
+      .method = "POST",
+      .target = "/v1/client/devices",
+      .headers = {{"X-Client-Id", client_id}, {"Content-Type", "application/octet-stream"}},
+      .body = "sealed"};
+  const std::string desktop = member(at_first.Exchange(mint), "token");
+  const HttpResponse lost = at_second.Exchange(mint);
+  const std::string laptop = member(lost, "token");
+  const HttpRequest fetch = GetChildVersionRequest(client_id, kNil);
+  EXPECT_EQ(at_second.Exchange(under(laptop, fetch)).status, 200);
+  const HttpRequest revoke{.method = "DELETE",
+                           .target = "/v1/client/devices/" + member(lost, "device"),
+                           .headers = {{"X-Client-Id", client_id}},
+                           .body = ""};
+  EXPECT_EQ(at_first.Exchange(under(desktop, revoke)).status, 200);
+  EXPECT_EQ(at_first.Exchange(under(laptop, fetch)).status, 403);
+  const auto expect_soon = [&](const std::string& token, int status) {
+    const absl::Time deadline = absl::Now() + absl::Seconds(60);
+    while (at_second.Exchange(under(token, fetch)).status != status) {
+      ASSERT_LT(absl::Now(), deadline) << "no answer was " << status;
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+  };
+  expect_soon(laptop, 403);
+  expect_soon("", 403);
+  // The changes of devices are decided by the database, and so at once.
+  const HttpResponse phone = at_first.Exchange(under(desktop, mint));
+  EXPECT_EQ(phone.status, 201);
+  expect_soon(member(phone, "token"), 200);
+  EXPECT_EQ(at_second.Exchange(under(laptop, mint)).status, 403);
+  // The operator shuts everybody out, and lets everybody in.
+  const Uuid client = *Uuid::Parse(client_id);
+  EXPECT_TRUE(storage().administration().ChangeAccess(RemoveToken{client}).ok());
+  expect_soon(laptop, 200);
+  expect_soon("", 200);
+}
+
 // If this fails, all servers remove old versions at once, or none does.
 TEST_F(SeveralServersTest, AChoreIsOnesAtATime) {
   OtherServers* const others = storage().other_servers();

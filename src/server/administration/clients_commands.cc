@@ -92,6 +92,16 @@ void PrintClient(const Json& client) {
   if (!client.at("token_since").is_null()) {
     PrintField("token", Concat({"since ", HumanTime(TimeOf(client.at("token_since")))}));
   }
+  // Older servers do not answer with it.
+  const uint64_t devices = client.value("devices", uint64_t{0});
+  if (devices > 0) {
+    PrintField("devices", Concat({std::to_string(devices),
+                                  devices == 1 ? " computer has a token of its own; "
+                                               : " computers have a token of their own; ",
+                                  client.value("requires_device", false)
+                                      ? "requests without one are refused, since one was revoked"
+                                      : "requests without one are served as well"}));
+  }
   for (const Json& replica : client.at("replicas_ahead")) {
     PrintField("replica ahead",
                Concat({"at version ", replica.at("version_id").get<std::string>(), ", seen ",

@@ -418,5 +418,53 @@ TEST(RefusalReasonTest, NamesAreUnique) {
   }
 }
 
+// If this fails, a computer that its user has shut out is served, or the user's others are refused.
+TEST_F(AccessControlTest, AfterARevocationOnlyDevicesAreServed) {
+  DeviceState& state = records_.devices[kClient];
+  state.devices.devices.resize(1);
+  state.devices.devices[0].digest = kToken;
+  Refresh();
+  EXPECT_EQ(ReasonFor(From("192.0.2.1")), std::nullopt) << "an open client";
+  EXPECT_EQ(ReasonFor(From("192.0.2.1", kClient, kOtherToken)), std::nullopt);
+  state.devices.requires_token = true;
+  // One client alone is read again.
+  EXPECT_TRUE(table_
+                  .UpdateGate(kClient,
+                              [&]() -> absl::StatusOr<std::optional<DeviceGate>> {
+                                return GateOf(kClient, state.devices);
+                              })
+                  .ok());
+  EXPECT_EQ(ReasonFor(From("192.0.2.1")), RefusalReason::kToken);
+  EXPECT_EQ(ReasonFor(From("192.0.2.1", kClient, kOtherToken)), RefusalReason::kToken);
+  EXPECT_EQ(ReasonFor(From("192.0.2.1", kClient, kToken)), std::nullopt);
+  EXPECT_EQ(ReasonFor(From("192.0.2.1", kOtherClient)), std::nullopt);
+  Refresh();
+  EXPECT_EQ(ReasonFor(From("192.0.2.1")), RefusalReason::kToken);
+  // A failed reading changes nothing, and a later one opens the client.
+  EXPECT_FALSE(table_
+                   .UpdateGate(kClient,
+                               []() -> absl::StatusOr<std::optional<DeviceGate>> {
+                                 return absl::UnavailableError("away");
+                               })
+                   .ok());
+  EXPECT_EQ(ReasonFor(From("192.0.2.1")), RefusalReason::kToken);
+  records_.devices.clear();
+  Refresh();
+  EXPECT_EQ(ReasonFor(From("192.0.2.1")), std::nullopt);
+}
+
+// If this fails, a computer with a token of its own is refused because an operator gave out one.
+TEST_F(AccessControlTest, TheOperatorsTokenOrADevicesIsServed) {
+  records_.records.tokens = {{.client_id = kClient, .digest = kToken, .since_unix_seconds = 1}};
+  DeviceState& state = records_.devices[kClient];
+  state.token = records_.records.tokens[0];
+  state.devices.devices.resize(1);
+  state.devices.devices[0].digest = kOtherToken;
+  Refresh();
+  EXPECT_EQ(ReasonFor(From("192.0.2.1", kClient, kToken)), std::nullopt);
+  EXPECT_EQ(ReasonFor(From("192.0.2.1", kClient, kOtherToken)), std::nullopt);
+  EXPECT_EQ(ReasonFor(From("192.0.2.1")), RefusalReason::kToken);
+}
+
 }  // namespace
 }  // namespace tcsync::access

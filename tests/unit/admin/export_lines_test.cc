@@ -166,5 +166,57 @@ TEST(ExportLinesTest, WhereReplicasAreIsTheSameAfterARoundTrip) {
   EXPECT_EQ(ReplicasLine(*page->requests[0].replicas), line);
 }
 
+// If this fails, a computer that was shut out is back at the next server, or another one is out.
+TEST(ExportLinesTest, DevicesAreTheSameAfterARoundTrip) {
+  ClientDevices devices;
+  devices.requires_token = true;
+  devices.tokenless_last_seen_unix_seconds = 20'000 * 86'400;
+  Device first;
+  first.digest.fill(0xab);
+  first.since_unix_seconds = 7;
+  first.label = std::string("\0\xff sealed", 9);
+  Device second = first;
+  second.digest.fill(0x01);
+  second.minted_by = first.id();
+  second.last_seen_unix_seconds = 20'001 * 86'400;
+  devices.devices = {first, second};
+  devices.revoked = {{1, 2, 3, 4, 5, 6}};
+  const auto page = ParseExportLines(Line(kClient) + DevicesLine(devices), kNow);
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_EQ(page->devices.size(), 1u);
+  EXPECT_EQ(page->devices[0].first.ToString(), kMe);
+  const ClientDevices& read = page->devices[0].second;
+  EXPECT_EQ(DevicesLine(read), DevicesLine(devices));
+  EXPECT_EQ(read.devices[0].label, first.label);
+  EXPECT_EQ(read.devices[1].minted_by, first.id());
+  EXPECT_EQ(read.revoked, devices.revoked);
+  EXPECT_TRUE(page->requests.empty());
+}
+
+TEST(ExportLinesTest, WrongDevicesAreRefused) {
+  const std::string digest(64, 'a');
+  const auto devices = [&](absl::string_view list, absl::string_view revoked = "[]") {
+    return Parsed({kClient, absl::StrCat(R"({"type":"devices","requires_token":true,"devices":)",
+                                         list, R"(,"revoked":)", revoked, "}")});
+  };
+  const auto device = [&](absl::string_view members) {
+    return devices(absl::StrCat(R"([{"digest":")", digest, R"(",)", members, "}]"));
+  };
+  EXPECT_TRUE(device(R"("label":"eA==")").ok());
+  EXPECT_THAT(std::string(device(R"("label":"")").status().message()), HasSubstr("1 to 512"));
+  EXPECT_THAT(std::string(device(R"("label":"?")").status().message()), HasSubstr("base64"));
+  EXPECT_THAT(std::string(device(R"("label":"eA==","minted_by":"ABC")").status().message()),
+              HasSubstr("12 hexadecimal digits"));
+  EXPECT_FALSE(devices(R"([{"digest":"abc","label":"eA=="}])").ok());
+  EXPECT_FALSE(devices("{}").ok());
+  EXPECT_FALSE(devices("[]", R"([{"device":"0123456789"}])").ok());
+  const std::string one = absl::StrCat(R"({"digest":")", digest, R"(","label":"eA=="})");
+  EXPECT_THAT(std::string(devices(absl::StrCat("[", one, ",", one, "]")).status().message()),
+              HasSubstr("twice"));
+  EXPECT_THAT(
+      std::string(Parsed({R"({"type":"devices","devices":[],"revoked":[]})"}).status().message()),
+      HasSubstr("no client line"));
+}
+
 }  // namespace
 }  // namespace tcsync::admin

@@ -37,6 +37,26 @@ TEST(RouteTest, ParsesEveryPathOfTheProtocol) {
   EXPECT_EQ(version_id_of(add_snapshot), kId);
 }
 
+TEST(RouteTest, ParsesThePathsOfDevices) {
+  const Route all =
+      RouteOf("/base", PathOf("/base/i/0123456789abcdef0123456789abcdef/v1/client/devices"));
+  EXPECT_TRUE(all.is_valid);
+  EXPECT_EQ(all.endpoint, Endpoint::kDevices);
+  EXPECT_TRUE(all.token.has_value());
+  const Route one = RouteOf("", PathOf("/v1/client/devices/0123456789ab"));
+  EXPECT_TRUE(one.is_valid);
+  EXPECT_EQ(one.endpoint, Endpoint::kDevice);
+  EXPECT_EQ(one.device, (DeviceId{0x01, 0x23, 0x45, 0x67, 0x89, 0xab}));
+  for (const char* const id : {"", "0123456789a", "0123456789abc", "0123456789AB", "../snapshot"}) {
+    EXPECT_FALSE(RouteOf("", absl::StrCat("/v1/client/devices/", id)).is_valid) << id;
+  }
+  EXPECT_TRUE(MethodsOf(Endpoint::kDevices).Contain("POST"));
+  EXPECT_TRUE(MethodsOf(Endpoint::kDevices).Contain("GET"));
+  EXPECT_FALSE(MethodsOf(Endpoint::kDevices).Contain(""));
+  EXPECT_TRUE(MethodsOf(Endpoint::kDevice).Contain("DELETE"));
+  EXPECT_FALSE(MethodsOf(Endpoint::kGetSnapshot).Contain(""));
+}
+
 // If this fails, a UUID in capitals is another version, or none.
 TEST(RouteTest, AcceptsUuidsInEitherCase) {
   const auto route =
@@ -222,11 +242,11 @@ TEST(RouteTest, RoutesBeginWithTheBasePath) {
 
 // If this fails, 405 and its Allow, or the check of the content type, is about another endpoint.
 TEST(RouteTest, EndpointsHaveTheirMethodsAndMediaTypes) {
-  EXPECT_EQ(MethodOf(Endpoint::kIndex), "GET");
-  EXPECT_EQ(MethodOf(Endpoint::kAddVersion), "POST");
-  EXPECT_EQ(MethodOf(Endpoint::kGetChildVersion), "GET");
-  EXPECT_EQ(MethodOf(Endpoint::kAddSnapshot), "POST");
-  EXPECT_EQ(MethodOf(Endpoint::kGetSnapshot), "GET");
+  EXPECT_EQ(MethodsOf(Endpoint::kIndex).first, "GET");
+  EXPECT_EQ(MethodsOf(Endpoint::kAddVersion).first, "POST");
+  EXPECT_EQ(MethodsOf(Endpoint::kGetChildVersion).first, "GET");
+  EXPECT_EQ(MethodsOf(Endpoint::kAddSnapshot).first, "POST");
+  EXPECT_EQ(MethodsOf(Endpoint::kGetSnapshot).first, "GET");
   EXPECT_EQ(RequestMediaTypeOf(Endpoint::kAddVersion),
             "application/vnd.taskchampion.history-segment");
   EXPECT_EQ(RequestMediaTypeOf(Endpoint::kAddSnapshot), "application/vnd.taskchampion.snapshot");
