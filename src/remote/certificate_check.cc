@@ -68,7 +68,7 @@ std::string HostsOf(const X509* certificate) {
   return hosts.empty() ? "no host" : hosts;
 }
 
-RemoteError Untrusted(const ServerUrl& server, const X509* certificate,
+RemoteError Untrusted(const base::ServerUrl& server, const X509* certificate,
                       const std::string& authorities, absl::string_view reason) {
   return {
       RemoteFault::kCertificateUntrusted,
@@ -85,7 +85,7 @@ RemoteError Untrusted(const ServerUrl& server, const X509* certificate,
 
 }  // namespace
 
-bool RequireCertificateFor(SSL* ssl, const ServerUrl& server) {
+bool RequireCertificateFor(SSL* ssl, const base::ServerUrl& server) {
   X509_VERIFY_PARAM* const requirement = SSL_get0_param(ssl);
   if (server.HostIsAddress()) {
     return X509_VERIFY_PARAM_set1_ip_asc(requirement, server.host.c_str()) == 1;
@@ -95,7 +95,7 @@ bool RequireCertificateFor(SSL* ssl, const ServerUrl& server) {
          SSL_set_tlsext_host_name(ssl, server.host.c_str()) == 1;
 }
 
-std::optional<RemoteError> CertificateProblem(X509_STORE_CTX* check, const ServerUrl& server,
+std::optional<RemoteError> CertificateProblem(X509_STORE_CTX* check, const base::ServerUrl& server,
                                               const std::string& authorities) {
   const int error = X509_STORE_CTX_get_error(check);
   const X509* const certificate = X509_STORE_CTX_get_current_cert(check);

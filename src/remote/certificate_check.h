@@ -8,19 +8,19 @@
 #include <optional>
 #include <string>
 
-#include "remote/server_url.h"
+#include "base/server_url.h"
 #include "tcsync/remote_server.h"
 
 namespace tcsync::remote {
 
 // Makes `ssl` require a certificate for the host of `server`, and name the host to the server
 // (SNI). False only for lack of memory.
-bool RequireCertificateFor(SSL* ssl, const ServerUrl& server);
+bool RequireCertificateFor(SSL* ssl, const base::ServerUrl& server);
 
 // The fault of the certificate that OpenSSL is verifying; nullopt while there is none. For the
 // callback of the verification, whose X509_STORE_CTX `check` is. `authorities` is the place where
 // the system's authorities were found.
-std::optional<RemoteError> CertificateProblem(X509_STORE_CTX* check, const ServerUrl& server,
+std::optional<RemoteError> CertificateProblem(X509_STORE_CTX* check, const base::ServerUrl& server,
                                               const std::string& authorities);
 
 // The time at which the other side's certificate expires, in seconds since 1970.

@@ -173,7 +173,7 @@ ErrorCode Connection::ConnectTo(const SocketAddress& address, TimePoint deadline
 }
 
 std::optional<RemoteError> Connection::Connect(TimePoint deadline) {
-  const std::optional<ProxyUrl>& proxy = destination_.proxy;
+  const std::optional<base::ProxyUrl>& proxy = destination_.proxy;
   const std::string& host = proxy ? proxy->host : destination_.server.host;
   const uint16_t port = proxy ? proxy->port : destination_.server.port;
   const std::string target = proxy ? absl::StrCat("the proxy ", proxy->HostAndPort(), " for ",

@@ -19,17 +19,17 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "base/server_url.h"
 #include "remote/cancellation.h"
 #include "remote/name_lookup.h"
-#include "remote/server_url.h"
 #include "tcsync/remote_server.h"
 
 namespace tcsync::remote {
 
 // The destination of connections. Must outlive them.
 struct Destination {
-  ServerUrl server;
-  std::optional<ProxyUrl> proxy;
+  base::ServerUrl server;
+  std::optional<base::ProxyUrl> proxy;
   boost::asio::ssl::context* tls = nullptr;  // if server.uses_tls
   std::string authorities;                   // the place of the system's authorities
 };

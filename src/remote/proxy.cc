@@ -83,14 +83,14 @@ bool IsExemptFromProxy(absl::string_view no_proxy, absl::string_view host, uint1
   return false;
 }
 
-absl::StatusOr<std::optional<ProxyUrl>> ProxyFromEnvironment(const ServerUrl& server) {
+absl::StatusOr<std::optional<base::ProxyUrl>> ProxyFromEnvironment(const base::ServerUrl& server) {
   const Variable variable =
       server.uses_tls ? FirstSet("https_proxy", "HTTPS_PROXY") : FirstSet("http_proxy", nullptr);
   if (variable.name == nullptr ||
       IsExemptFromProxy(FirstSet("no_proxy", "NO_PROXY").value, server.host, server.port)) {
     return std::nullopt;
   }
-  absl::StatusOr<ProxyUrl> proxy = ParseProxyUrl(variable.value);
+  absl::StatusOr<base::ProxyUrl> proxy = base::ParseProxyUrl(variable.value);
   if (!proxy.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("from the environment variable ", variable.name,
                                                    ": ", proxy.status().message()));

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "remote/server_url.h"
+#include "base/server_url.h"
 
 namespace tcsync::remote {
 
@@ -16,7 +16,7 @@ namespace tcsync::remote {
 // http, in lower case only, because a CGI program's HTTP_PROXY is a header of its caller's; none if
 // no_proxy or NO_PROXY exempts the server. nullopt: no proxy. InvalidArgument, with the name of the
 // variable, for an unusable proxy.
-absl::StatusOr<std::optional<ProxyUrl>> ProxyFromEnvironment(const ServerUrl& server);
+absl::StatusOr<std::optional<base::ProxyUrl>> ProxyFromEnvironment(const base::ServerUrl& server);
 
 // Whether `no_proxy`, items separated by commas or spaces, exempts the host: "*" all; a name itself
 // and everything below it, with or without a dot in front; an address; or a network such as

@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "base/limits.h"
 #include "base/process_mark.h"
+#include "base/server_url.h"
 #include "base/version_frames.h"
 #include "remote/answer_fault.h"
 #include "remote/answer_parts.h"
@@ -25,12 +26,15 @@
 #include "remote/child_versions.h"
 #include "remote/connection.h"
 #include "remote/proxy.h"
-#include "remote/server_url.h"
 #include "remote/trusted_authorities.h"
 
 namespace tcsync {
 namespace {
 
+using base::ParseProxyUrl;
+using base::ParseServerUrl;
+using base::ProxyUrl;
+using base::ServerUrl;
 using remote::Answer;
 using remote::Cancellation;
 using remote::CheckBody;
@@ -41,11 +45,7 @@ using remote::HasMediaType;
 using remote::kSegmentType;
 using remote::kSnapshotType;
 using remote::OutgoingRequest;
-using remote::ParseProxyUrl;
-using remote::ParseServerUrl;
 using remote::ProxyFromEnvironment;
-using remote::ProxyUrl;
-using remote::ServerUrl;
 using remote::TrustAuthorities;
 using remote::UnexpectedStatus;
 using remote::Unsealed;

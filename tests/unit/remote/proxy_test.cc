@@ -58,7 +58,7 @@ TEST(ProxyTest, ExceptionsAreHonoured) {
 }
 
 std::string ProxyFor(const char* url) {
-  const auto proxy = ProxyFromEnvironment(ParseServerUrl(url).value());
+  const auto proxy = ProxyFromEnvironment(base::ParseServerUrl(url).value());
   if (!proxy.ok()) return std::string(proxy.status().message());
   return *proxy ? (*proxy)->HostAndPort() : "none";
 }

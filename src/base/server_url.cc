@@ -1,4 +1,4 @@
-#include "remote/server_url.h"
+#include "base/server_url.h"
 
 #include <arpa/inet.h>
 
@@ -12,7 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
-namespace tcsync::remote {
+namespace tcsync::base {
 namespace {
 
 constexpr uint16_t kHttpPort = 80;
@@ -41,12 +41,14 @@ struct HostAndPort {
   uint16_t port;
 };
 
-// Splits "host[:port]". `what` and `shown` are for the message.
+absl::Status Invalid(absl::string_view subject, absl::string_view problem) {
+  return absl::InvalidArgumentError(absl::StrCat(subject, " ", problem));
+}
+
+// Splits "host[:port]". A message begins with `subject`.
 absl::StatusOr<HostAndPort> ParseHostAndPort(absl::string_view text, uint16_t default_port,
-                                             absl::string_view what, absl::string_view shown) {
-  const auto error = [&](absl::string_view problem) {
-    return absl::InvalidArgumentError(absl::StrCat("the ", what, " '", shown, "' ", problem));
-  };
+                                             absl::string_view subject) {
+  const auto error = [subject](absl::string_view problem) { return Invalid(subject, problem); };
   HostAndPort parsed{"", default_port};
   absl::string_view port;
   bool has_port = false;
@@ -130,15 +132,19 @@ std::string ServerUrl::Origin() const {
 std::string ProxyUrl::HostAndPort() const { return Joined(host, port); }
 
 absl::StatusOr<ServerUrl> ParseServerUrl(absl::string_view text) {
-  const auto error = [&](absl::string_view problem) {
-    return absl::InvalidArgumentError(absl::StrCat("the server URL '", text, "' ", problem));
-  };
-  // Before any message repeats the text, which may contain a password.
+  // No message repeats a text that may contain a password.
+  const bool may_have_password = text.find('@') != absl::string_view::npos;
+  return ParseServerUrl(
+      text, may_have_password ? "the server URL" : absl::StrCat("the server URL '", text, "'"));
+}
+
+absl::StatusOr<ServerUrl> ParseServerUrl(absl::string_view text, absl::string_view subject) {
+  const auto error = [subject](absl::string_view problem) { return Invalid(subject, problem); };
   if (text.find('@') != absl::string_view::npos) {
-    return absl::InvalidArgumentError(
-        "the server URL has a '@' in it (it is not repeated here, in case there is a password "
-        "before it); give it without user name and password, which the sync protocol does not "
-        "use, like https://sync.example.org");
+    return error(
+        "has a '@' in it (it is not repeated here, in case there is a password before it); give it "
+        "without user name and password, which the sync protocol does not use, like "
+        "https://sync.example.org");
   }
   for (const char c : text) {
     if (c <= ' ' || c > '~') return error("has spaces, control or non-ASCII characters in it");
@@ -157,8 +163,8 @@ absl::StatusOr<ServerUrl> ParseServerUrl(absl::string_view text) {
   }
   const absl::string_view rest = text.substr(scheme_end + 3);
   const size_t path_start = std::min(rest.find('/'), rest.size());
-  absl::StatusOr<HostAndPort> place = ParseHostAndPort(
-      rest.substr(0, path_start), url.uses_tls ? kHttpsPort : kHttpPort, "server URL", text);
+  absl::StatusOr<HostAndPort> place =
+      ParseHostAndPort(rest.substr(0, path_start), url.uses_tls ? kHttpsPort : kHttpPort, subject);
   if (!place.ok()) return place.status();
   url.host = std::move(place->host);
   url.port = place->port;
@@ -173,9 +179,8 @@ absl::StatusOr<ProxyUrl> ParseProxyUrl(absl::string_view text) {
   const bool has_user = at != absl::string_view::npos;
   absl::string_view place = has_user ? text.substr(at + 1) : text;
   const std::string shown = has_user ? absl::StrCat("...@", place) : std::string(text);
-  const auto error = [&](absl::string_view problem) {
-    return absl::InvalidArgumentError(absl::StrCat("the proxy '", shown, "' ", problem));
-  };
+  const std::string subject = absl::StrCat("the proxy '", shown, "'");
+  const auto error = [&subject](absl::string_view problem) { return Invalid(subject, problem); };
   absl::string_view user = has_user ? text.substr(0, at) : absl::string_view();
   absl::string_view& beginning = has_user ? user : place;
   if (const size_t scheme_end = beginning.find("://"); scheme_end != absl::string_view::npos) {
@@ -187,7 +192,7 @@ absl::StatusOr<ProxyUrl> ParseProxyUrl(absl::string_view text) {
     beginning.remove_prefix(scheme_end + 3);
   }
   while (!place.empty() && place.back() == '/') place.remove_suffix(1);
-  absl::StatusOr<HostAndPort> parsed = ParseHostAndPort(place, kHttpPort, "proxy", shown);
+  absl::StatusOr<HostAndPort> parsed = ParseHostAndPort(place, kHttpPort, subject);
   if (!parsed.ok()) return parsed.status();
   ProxyUrl proxy{std::move(parsed->host), parsed->port, ""};
   if (has_user) {
@@ -198,4 +203,4 @@ absl::StatusOr<ProxyUrl> ParseProxyUrl(absl::string_view text) {
   return proxy;
 }
 
-}  // namespace tcsync::remote
+}  // namespace tcsync::base

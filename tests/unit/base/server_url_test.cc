@@ -1,6 +1,6 @@
 // If these fail, people cannot use the URL that their replicas use, or learn only from a strange
 // network error that they mistyped it.
-#include "remote/server_url.h"
+#include "base/server_url.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,11 +9,12 @@
 #include <utility>
 #include <vector>
 
-namespace tcsync::remote {
+namespace tcsync::base {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 // If this fails, a request goes to the wrong host, port or path.
 TEST(ServerUrlTest, UrlsAreParsed) {
@@ -115,5 +116,19 @@ TEST(ServerUrlTest, ProxiesAreParsed) {
               HasSubstr("not an HTTP proxy"));
 }
 
+// If this fails, a caller that hides a secret of the text cannot, or an option's error does not
+// name the option.
+TEST(ServerUrlTest, MessagesBeginWithTheCallersSubject) {
+  for (const char* const text :
+       {"", "sync.example.org", "ftp://host", "https://", "https://host:0", "https://a b",
+        "https://[::1", "https://ada:secret@host", "https://host/?key=secret", "https://ho!st"}) {
+    const auto url = ParseServerUrl(text, "option public-url: '...'");
+    ASSERT_FALSE(url.ok()) << text;
+    EXPECT_THAT(std::string(url.status().message()), StartsWith("option public-url: '...' "))
+        << text;
+    EXPECT_THAT(url.status().message(), Not(HasSubstr("secret"))) << text;
+  }
+}
+
 }  // namespace
-}  // namespace tcsync::remote
+}  // namespace tcsync::base

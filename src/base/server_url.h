@@ -1,6 +1,6 @@
 // The URLs of sync servers and of proxies, split into their parts.
-#ifndef TCSYNC_SRC_REMOTE_SERVER_URL_H_
-#define TCSYNC_SRC_REMOTE_SERVER_URL_H_
+#ifndef TCSYNC_SRC_BASE_SERVER_URL_H_
+#define TCSYNC_SRC_BASE_SERVER_URL_H_
 
 #include <cstdint>
 #include <string>
@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace tcsync::remote {
+namespace tcsync::base {
 
 struct ServerUrl {
   bool uses_tls = false;
@@ -29,6 +29,9 @@ struct ServerUrl {
 // a sentence, which does not repeat a possible password.
 absl::StatusOr<ServerUrl> ParseServerUrl(absl::string_view text);
 
+// The same, where its sentences begin with `subject` instead of "the server URL 'TEXT'".
+absl::StatusOr<ServerUrl> ParseServerUrl(absl::string_view text, absl::string_view subject);
+
 struct ProxyUrl {
   std::string host;
   uint16_t port = 0;
@@ -42,6 +45,6 @@ struct ProxyUrl {
 // password percent-encoded. InvalidArgument otherwise, likewise.
 absl::StatusOr<ProxyUrl> ParseProxyUrl(absl::string_view text);
 
-}  // namespace tcsync::remote
+}  // namespace tcsync::base
 
-#endif  // TCSYNC_SRC_REMOTE_SERVER_URL_H_
+#endif  // TCSYNC_SRC_BASE_SERVER_URL_H_
