@@ -29,6 +29,10 @@ struct Options {
   std::string data_dir;
   std::string storage;
   std::string postgres_url;  // may have a password: see EffectiveOption
+  std::string public_url;
+  std::string operator_name;
+  std::string operator_contact;
+  std::string terms_url;
   std::vector<std::string> listen;
   std::string base_path;
   std::vector<Uuid> allow_client_ids;

@@ -418,6 +418,11 @@ inline constexpr int64_t kTopTalkersWindowMs = 300'000;
 // An operator's text for a ban or an invite: a line. All of them are kept in memory.
 inline constexpr size_t kAdminTextBytesMax = 200;
 
+// An operator's text on the page at /: a line. The page stays within 8 KiB with four of them whose
+// characters are ordinary, and within 12 KiB if each has to be escaped. The wizard takes a URL of
+// this length with a token behind it.
+inline constexpr size_t kPageTextBytesMax = 150;
+
 // The body of an administration request: a page, and within it a line with one version or snapshot
 // that was exported as a whole, as earlier releases did up to their largest body: two thirds of the
 // bodies in flight. In base64 it takes 4/3 of its size. Larger ones come in lines of one piece.

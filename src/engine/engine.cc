@@ -23,6 +23,7 @@
 #include "engine/monitoring.h"
 #include "engine/open_storage.h"
 #include "engine/others_changes.h"
+#include "http/operator_details.h"
 #include "http/refusal_counters.h"
 #include "http/sync_handler.h"
 #include "listener/engine_implementation.h"
@@ -119,12 +120,18 @@ admin::BackupOperations RocksdbBackups() {
           .remove = &rocksdb_storage::RemoveBackup};
 }
 
+// The parts of the options that other rooms have read from them, checked.
+struct CheckedOptions {
+  access::AccessPolicy access;
+  http::OperatorDetails operator_details;
+};
+
 class ComposedEngine final : public Engine::Implementation {
  public:
-  ComposedEngine(const Options& options, const access::AccessPolicy& access_policy,
+  ComposedEngine(const Options& options, const CheckedOptions& checked,
                  std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
                  std::shared_ptr<access::ClientNames> names, const EngineLog& log)
-      : ComposedEngine(options, base::Limits(options), access_policy, std::move(registry),
+      : ComposedEngine(options, base::Limits(options), checked, std::move(registry),
                        std::move(storage), std::move(names), log.logger) {
     log_levels_.Add(log.threshold);
   }
@@ -255,8 +262,7 @@ class ComposedEngine final : public Engine::Implementation {
 
   absl::Status RefreshAccess() { return access_table_.Refresh(storage_->administration()); }
 
-  ComposedEngine(const Options& options, const base::Limits& limits,
-                 const access::AccessPolicy& access_policy,
+  ComposedEngine(const Options& options, const base::Limits& limits, const CheckedOptions& checked,
                  std::unique_ptr<metrics::Registry> registry, std::unique_ptr<Storage> storage,
                  std::shared_ptr<access::ClientNames> names, const base::Logger& logger)
       : configured_log_level_(LogLevelOf(options)),
@@ -266,7 +272,8 @@ class ComposedEngine final : public Engine::Implementation {
         storage_(std::move(storage)),
         names_(std::move(names)),
         devices_(storage_->administration(), access_table_, base::Clock::System()),
-        access_control_(access_table_, access_policy, base::Clock::System(), base::Clock::Steady()),
+        access_control_(access_table_, checked.access, base::Clock::System(),
+                        base::Clock::Steady()),
         service_(
             *storage_, base::Clock::System(),
             {.limits = {.bytes_max = static_cast<uint64_t>(options.client_bytes_max),
@@ -277,7 +284,8 @@ class ComposedEngine final : public Engine::Implementation {
                   .bodies_in_flight_bytes_max = limits.bodies_in_flight_bytes_max,
                   .version_wait_max = absl::Milliseconds(options.version_wait_max_ms),
                   .refusal_observer = http::CountRefusals(*registry_),
-                  .devices = &devices_},
+                  .devices = &devices_,
+                  .operator_details = checked.operator_details},
                  base::Clock::Steady(), logger),
         monitoring_(
             options, limits, *registry_, *storage_, handler_,
@@ -337,8 +345,18 @@ class ComposedEngine final : public Engine::Implementation {
   std::unique_ptr<engine::Housekeeping> housekeeping_;
 };
 
-// The policy, if the options agree with each other. Before a data directory is touched.
-absl::StatusOr<access::AccessPolicy> CheckOptions(const Options& options) {
+http::OperatorDetails::Newcomers NewcomersOf(const access::AccessPolicy& policy) {
+  using Creation = access::AccessPolicy::Creation;
+  using Newcomers = http::OperatorDetails::Newcomers;
+  // A person cannot know whether their client ID is among those that are listed.
+  if (!policy.allow_client_ids.empty() || policy.creation == Creation::kNobody) {
+    return Newcomers::kRefused;
+  }
+  return policy.creation == Creation::kInvited ? Newcomers::kInvited : Newcomers::kWelcome;
+}
+
+// If the options agree with each other. Before a data directory is touched.
+absl::StatusOr<CheckedOptions> CheckOptions(const Options& options) {
   const base::Limits limits(options);
   if (limits.bodies_in_flight_bytes_max < base::kBodiesInFlightBytesMin &&
       limits.body_bytes_max > limits.bodies_in_flight_bytes_max) {
@@ -353,7 +371,16 @@ absl::StatusOr<access::AccessPolicy> CheckOptions(const Options& options) {
                                                    base::ShowForeign(options.base_path),
                                                    "' is not a path like /tasks"));
   }
-  return access::AccessPolicy::From(options);
+  absl::StatusOr<access::AccessPolicy> access = access::AccessPolicy::From(options);
+  if (!access.ok()) return access.status();
+  absl::StatusOr<http::OperatorDetails> details =
+      http::OperatorDetails::From({.public_url = options.public_url,
+                                   .name = options.operator_name,
+                                   .contact = options.operator_contact,
+                                   .terms_url = options.terms_url},
+                                  NewcomersOf(*access));
+  if (!details.ok()) return details.status();
+  return CheckedOptions{*std::move(access), *std::move(details)};
 }
 
 absl::StatusOr<admin::ExtractedClient> ExtractClient(const std::string& directory,
@@ -386,12 +413,12 @@ std::shared_ptr<access::ClientNames> MakeClientNames(const Options& options) {
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
-                                                const access::AccessPolicy& access_policy,
+                                                const CheckedOptions& checked,
                                                 std::unique_ptr<metrics::Registry> registry,
                                                 std::unique_ptr<Storage> storage,
                                                 std::shared_ptr<access::ClientNames> names,
                                                 const EngineLog& log) {
-  auto engine = std::make_unique<ComposedEngine>(options, access_policy, std::move(registry),
+  auto engine = std::make_unique<ComposedEngine>(options, checked, std::move(registry),
                                                  std::move(storage), std::move(names), log);
   if (const absl::Status status = engine->LoadAccess(); !status.ok()) return status;
   engine->StartHousekeeping(RetentionPolicyOf(options));
@@ -401,27 +428,26 @@ absl::StatusOr<std::unique_ptr<Engine>> Compose(const Options& options,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options, LogFunction log) {
-  const absl::StatusOr<access::AccessPolicy> access_policy = CheckOptions(options);
-  if (!access_policy.ok()) return access_policy.status();
+  const absl::StatusOr<CheckedOptions> checked = CheckOptions(options);
+  if (!checked.ok()) return checked.status();
   const auto names = MakeClientNames(options);
   const EngineLog engine_log(options, std::move(log), names);
   auto registry = std::make_unique<metrics::Registry>();
   absl::StatusOr<std::unique_ptr<Storage>> storage =
       engine::OpenStorage(options, *registry, engine_log.logger);
   if (!storage.ok()) return storage.status();
-  return Compose(options, *access_policy, std::move(registry), std::move(*storage), names,
-                 engine_log);
+  return Compose(options, *checked, std::move(registry), std::move(*storage), names, engine_log);
 }
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenWithStorage(const Options& options,
                                                                 std::unique_ptr<Storage> storage,
                                                                 LogFunction log) {
-  const absl::StatusOr<access::AccessPolicy> access_policy = CheckOptions(options);
-  if (!access_policy.ok()) return access_policy.status();
+  const absl::StatusOr<CheckedOptions> checked = CheckOptions(options);
+  if (!checked.ok()) return checked.status();
   if (storage == nullptr) return absl::InvalidArgumentError("the storage is null");
   const auto names = MakeClientNames(options);
   const EngineLog engine_log(options, std::move(log), names);
-  return Compose(options, *access_policy, std::make_unique<metrics::Registry>(), std::move(storage),
+  return Compose(options, *checked, std::make_unique<metrics::Registry>(), std::move(storage),
                  names, engine_log);
 }
 

@@ -8,6 +8,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "access/token.h"
 #include "base/foreign_text.h"
 #include "base/limits.h"
 #include "base/return_or_call_back.h"
@@ -15,6 +17,7 @@
 #include "http/bodiless_request.h"
 #include "http/forwarded_fields.h"
 #include "http/many_versions.h"
+#include "http/media_preference.h"
 #include "http/pending_request.h"
 #include "http/stored_body.h"
 
@@ -29,6 +32,13 @@ namespace {
 bool HasMediaType(absl::string_view content_type, absl::string_view media_type) {
   return absl::EqualsIgnoreCase(
       absl::StripAsciiWhitespace(content_type.substr(0, content_type.find(';'))), media_type);
+}
+
+// The token of a valid path that ends with it, as the index's does; "" if it has none.
+absl::string_view TokenOf(const RoutedRequest& request) {
+  if (!request.route.token) return "";
+  const absl::string_view path = absl::StripSuffix(request.path, "/");
+  return path.substr(path.size() - access::kTokenLength);
 }
 
 }  // namespace
@@ -234,6 +244,7 @@ SyncHandler::SyncHandler(sync::SyncService& service, access::AccessControl& acce
       shares_(std::make_shared<TransferShares>(options.bodies_in_flight_bytes_max)),
       logger_(logger),
       refusals_(std::move(logger), options.refusal_observer),
+      landing_page_(options.operator_details),
       long_polls_(clock),
       devices_(options.devices) {}
 
@@ -271,7 +282,10 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
     return *std::move(refusal);
   }
   if (route.endpoint == Endpoint::kIndex) {
-    return MakeBodilessRequest([](ResponseCallback done) { done(Index()); });
+    return MakeBodilessRequest([this, prefers_html = PrefersHtml(head),
+                                token = std::string(TokenOf(request))](ResponseCallback done) {
+      done(Index(prefers_html, token));
+    });
   }
   if (!client_id) return RefuseWithoutClientId(head);
 
@@ -327,9 +341,14 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
   return PendingRequest(std::move(upload));
 }
 
-Response SyncHandler::Index() {
-  return TextResponse(200, absl::StrCat("tcsync-server ", base::kVersion,
-                                        ": a TaskChampion sync server is running here."));
+Response SyncHandler::Index(bool prefers_html, absl::string_view token) const {
+  Response response =
+      prefers_html
+          ? landing_page_.Answer(token)
+          : TextResponse(200, absl::StrCat("tcsync-server ", base::kVersion,
+                                           ": a TaskChampion sync server is running here."));
+  response.headers.push_back({"Vary", "Accept"});
+  return response;
 }
 
 void SyncHandler::GetChildVersion(const Call& call, ResponseCallback done) {

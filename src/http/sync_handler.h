@@ -14,7 +14,9 @@
 #include "access/refusal.h"
 #include "base/clock.h"
 #include "base/logger.h"
+#include "http/landing_page.h"
 #include "http/long_polls.h"
+#include "http/operator_details.h"
 #include "http/refusal_response.h"
 #include "http/route.h"
 #include "http/router.h"
@@ -31,6 +33,7 @@ struct SyncHandlerOptions {
   absl::Duration version_wait_max = absl::ZeroDuration();
   RefusalObserver refusal_observer = {};
   access::DeviceRegister* devices = nullptr;  // borrowed; null: there is nothing at their paths
+  OperatorDetails operator_details = {};
 };
 
 // Borrows the service, the access control and the clock, which must never step.
@@ -66,8 +69,8 @@ class SyncHandler final : public RoutedHandler {
     }
   };
 
-  // The answer of each endpoint.
-  static Response Index();
+  // The answer of each endpoint. `token`: as LandingPage::Answer takes it.
+  Response Index(bool prefers_html, absl::string_view token) const;
   static std::string AppliedPreferences(const Call& call, absl::Duration wait);
   void GetChildVersion(const Call& call, ResponseCallback done);
   Response AnswerChildVersion(const Call& call, absl::StatusOr<sync::GetChildVersionResult> result);
@@ -120,6 +123,7 @@ class SyncHandler final : public RoutedHandler {
   const std::shared_ptr<TransferShares> shares_;
   const base::Logger logger_;
   RefusalResponder refusals_;
+  const LandingPage landing_page_;
   LongPolls long_polls_;
   access::DeviceRegister* const devices_;
 };

@@ -18,9 +18,8 @@ struct Heading {
   std::string_view text;
 };
 constexpr Heading kHeadings[] = {
-    {"listen", "Serving"},
-    {"memory-budget", "Memory"},
-    {"connections-max", "Connections and time limits"},
+    {"listen", "Serving"},       {"public-url", "Page for browsers"},
+    {"memory-budget", "Memory"}, {"connections-max", "Connections and time limits"},
     {"log-level", "Log"},
 };
 
@@ -81,6 +80,7 @@ std::string Placeholder(const tcsync_option& option) {
   if (name == "listen") return "ADDR";
   if (name.ends_with("-dir")) return "DIR";
   if (name.ends_with("-path")) return "PATH";
+  if (name.ends_with("-url")) return "URL";
   return "TEXT";
 }
 

@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "access/token.h"
 #include "backend_test.h"
 #include "gmock/gmock.h"
@@ -202,12 +203,20 @@ TEST_P(AccessTest, AnInviteCreatesNoMoreClientsThanItsUses) {
 // If this fails, an invite's link does not show in a browser that the server is there, or a
 // malformed one is taken for one.
 TEST_P(AccessTest, ALinkWithATokenShowsTheIndexInABrowser) {
-  const TestServer server = Serve();
+  const TestServer server = Serve({{"public-url", "https://sync.example.org"}});
   HttpClient client = server.Connect();
   const std::string token = access::MakeToken();
   for (const std::string& target : {absl::StrCat("/i/", token), absl::StrCat("/i/", token, "/")}) {
     EXPECT_EQ(client.Exchange({.target = target, .headers = {}, .body = {}}).status, 200) << target;
   }
+  // The page of a browser is the same for every token.
+  const auto page_of = [&](const std::string& of) {
+    HttpResponse page = client.Exchange(
+        {.target = absl::StrCat("/i/", of, "/"), .headers = {{"Accept", "text/html"}}, .body = {}});
+    EXPECT_EQ(page.Header("Content-Type"), "text/html; charset=utf-8") << page;
+    return absl::StrReplaceAll(page.body, {{of, "TOKEN"}});
+  };
+  EXPECT_EQ(page_of(NewInvite()), page_of(token));
   const std::string cut = token.substr(0, 31);
   const HttpResponse response =
       client.Exchange({.target = absl::StrCat("/i/", cut, "/"), .headers = {}, .body = {}});

@@ -17,6 +17,7 @@
 namespace tcsync::engine {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr char kClientId[] = "c11e4700-0000-4000-8000-000000000001";
@@ -86,6 +87,41 @@ TEST(EngineTest, RefusesAnInvalidBasePath) {
   for (const char* path : {"", "/", "/tasks", "tasks/", "/some/path"}) {
     EXPECT_TRUE(Engine::Open(OptionsWith({{"storage", "memory"}, {"base-path", path}})).ok())
         << path;
+  }
+}
+
+// If this fails, the page for browsers invites people whom the server refuses, or a mistake in its
+// options shows to the users first.
+TEST(EngineTest, ThePageForBrowsersFollowsTheOptions) {
+  const std::pair<std::vector<std::pair<std::string, std::string>>, const char*> cases[] = {
+      {{}, "--server-url https://sync.example.org<"},
+      {{{"invite-only", "true"}}, "New users need an <strong>invite</strong>"},
+      {{{"create-clients", "false"}}, "closed circle"},
+      {{{"allow-client-id", kClientId}}, "closed circle"},
+      {{{"invite-only", "true"}, {"allow-client-id", kClientId}}, "closed circle"}};
+  for (const auto& [settings, part] : cases) {
+    Options options = OptionsWith(settings);
+    options.storage = "memory";
+    options.public_url = "https://sync.example.org/";
+    options.operator_name = "Ada";
+    options.operator_contact = "ada@example.org";
+    options.terms_url = "https://example.org/terms";
+    const auto engine = Engine::Open(options);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    const http::HeaderView accept = {"Accept", "text/html"};
+    const http::Response page = (*engine)->handler().Handle({"GET", "/", {&accept, 1}}, "");
+    EXPECT_THAT(page.body, AllOf(HasSubstr(part), HasSubstr("run by Ada (<a href=\"mailto:ada@"),
+                                 HasSubstr("<a href=\"https://example.org/terms\">")));
+  }
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{{"public-url", "sync.example.org"},
+                                                        {"operator-name", "a\nb"},
+                                                        {"operator-contact", "ada"},
+                                                        {"terms-url", "javascript:alert(1)"}}) {
+    const auto engine = Engine::Open(OptionsWith({{"storage", "memory"}, {name, value}}));
+    EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument) << name;
+    EXPECT_THAT(std::string(engine.status().message()),
+                AllOf(HasSubstr(absl::StrCat("option ", name, ": ")), HasSubstr(value)));
   }
 }
 

@@ -93,17 +93,12 @@ TEST(OptionTableTest, ThePlaceholderNamesTheKindOfValue) {
     const char* type;
     const char* placeholder;
   } cases[] = {
-      {"invite-only", "boolean", ""},
-      {"allow-client-id", "UUID list", "UUID"},
-      {"listen", "text list", "ADDR"},
-      {"data-dir", "text", "DIR"},
-      {"base-path", "text", "PATH"},
-      {"tls-cert", "text", "TEXT"},
-      {"timeout", "milliseconds", "MS"},
-      {"body-max", "bytes", "BYTES"},
-      {"threads", "count", "N"},
-      {"retention-days", "days", "N"},
-      {"new", "a type of a newer library", "TEXT"},
+      {"invite-only", "boolean", ""},  {"allow-client-id", "UUID list", "UUID"},
+      {"listen", "text list", "ADDR"}, {"data-dir", "text", "DIR"},
+      {"base-path", "text", "PATH"},   {"terms-url", "text", "URL"},
+      {"tls-cert", "text", "TEXT"},    {"timeout", "milliseconds", "MS"},
+      {"body-max", "bytes", "BYTES"},  {"threads", "count", "N"},
+      {"retention-days", "days", "N"}, {"new", "a type of a newer library", "TEXT"},
   };
   for (const auto& each : cases) {
     EXPECT_EQ(Placeholder(OptionOf(each.name, each.type)), each.placeholder) << each.name;
