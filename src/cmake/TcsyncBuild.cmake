@@ -19,6 +19,13 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
 
+# The same sources give the same files in every directory: neither debug information, of which the
+# linker's build ID is a digest, nor a program's path to the library names the directory. Debuggers find
+# the sources from their top. Debug builds stay where they are, and are searched from anywhere.
+set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
+add_compile_options("$<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.>"
+                    "$<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_BINARY_DIR}=build>")
+
 # Warnings are for tcsync's own targets only; link this interface, do not set global flags.
 add_library(tcsync_warnings INTERFACE)
 target_compile_options(tcsync_warnings INTERFACE -Wall -Wextra)
