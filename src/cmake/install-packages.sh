@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what is missing of the Debian packages that tcsync needs.
 #
-#   install-packages.sh build   what a build needs
-#   install-packages.sh bench   that, and what the benchmarks need
-#   install-packages.sh test    both, and what the tests need
+#   install-packages.sh build     what a build needs
+#   install-packages.sh bench     that, and what the benchmarks need
+#   install-packages.sh package   what a build and packages/build.sh need
+#   install-packages.sh test      all of these, and what the tests need
 #
 # As root it installs with apt-get. Without root it changes nothing, prints the one line to run, and
 # exits with 1. On a system without dpkg and apt-get it says what is needed and exits with 0: then a
@@ -16,9 +17,10 @@ readonly list="$here/debian-packages.txt"
 case "${1-}" in
   build) sections='build' ;;
   bench) sections='build bench' ;;
-  test) sections='build bench test' ;;
+  package) sections='build package' ;;
+  test) sections='build bench package test' ;;
   *)
-    echo "usage: install-packages.sh build|bench|test" >&2
+    echo "usage: install-packages.sh build|bench|package|test" >&2
     exit 2
     ;;
 esac

@@ -63,6 +63,7 @@ class TestVariables:
         image = re.findall(r"([A-Z_]+)=", re.search(r"^ENV (DATA_DIR.*)$", dockerfile, re.MULTILINE)[1])
         cluster = environment_file(DEPLOY / "cluster/tcsync.env", commented=True)
         servers = {name for name in cluster if not name.startswith("PG")}  # these are libpq's
+        servers.update(environment_file(DEPLOY / "systemd/tcsync.env", commented=True))
         used = set(image).union(compose["services"]["tcsync"]["environment"], fly["env"], servers, *units)
         assert "DATA_DIR" in used
         assert used - variables == set()

@@ -34,9 +34,11 @@ def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("system")
     units = root / "etc/systemd/system"
     units.mkdir(parents=True)
-    (block,) = re.findall(r"^## systemd$.*?```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    lines = [line for line in block.splitlines() if line.startswith(("install ", "cp ", "echo "))]
-    assert len(lines) == 4
+    (block,) = re.findall(
+        r"^### Compiled$.*?```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    lines = [line for line in block.splitlines() if line.startswith(("install ", "cp "))]
+    assert len(lines) == 3
     subprocess.run(
         ["sh", "-ec", "\n".join(lines).replace(" /etc/", f" {root}/etc/")],
         cwd=REPOSITORY,
