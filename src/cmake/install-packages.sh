@@ -3,7 +3,7 @@
 #
 #   install-packages.sh build     what a build needs
 #   install-packages.sh bench     that, and what the benchmarks need
-#   install-packages.sh package   what a build and packages/build.sh need
+#   install-packages.sh package   what a build, packages/build.sh and capi/python/portable_wheels.py need
 #   install-packages.sh test      all of these, and what the tests need
 #
 # As root it installs with apt-get. Without root it changes nothing, prints the one line to run, and
