@@ -47,12 +47,12 @@ class Language:
     lacks: tuple = ()
 
 
-def _done(command, cwd=None, **variables):
+def attempt(command, cwd=None, **variables):
     return run_bounded(command, env=environment(**variables), cwd=cwd, timeout_s=BUILD_TIMEOUT_S)
 
 
-def _run(command, cwd=None, **variables):
-    done = _done(command, cwd, **variables)
+def run(command, cwd=None, **variables):
+    done = attempt(command, cwd, **variables)
     assert done.returncode == 0, f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}{done.stderr}"
 
 
@@ -60,18 +60,21 @@ def _build_c(_output):
     return [BUILD_DIR / "bin" / "serve_c"]
 
 
+def go_variables(output):
+    """Those with which Go finds the header and the library, and nothing on the network."""
+    return {
+        "CGO_CFLAGS": f"-I{HEADERS}",
+        "CGO_LDFLAGS": f"-L{LIBRARY.parent}",
+        "GOCACHE": str(output / "cache"),
+        "GOFLAGS": "-buildvcs=false",  # whose repository the source is in is no matter
+        "GOPROXY": "off",
+        "GOTOOLCHAIN": "local",
+    }
+
+
 def _build_go(output):
     program = output / "tcsync-embed"
-    _run(
-        ["go", "build", "-o", program],
-        cwd=EXAMPLES / "go",
-        CGO_CFLAGS=f"-I{HEADERS}",
-        CGO_LDFLAGS=f"-L{LIBRARY.parent}",
-        GOCACHE=str(output / "cache"),
-        GOFLAGS="-buildvcs=false",  # whose repository the source is in is no matter
-        GOPROXY="off",
-        GOTOOLCHAIN="local",
-    )
+    run(["go", "build", "-o", program], cwd=EXAMPLES / "go", **go_variables(output))
     return [program]
 
 
@@ -80,9 +83,9 @@ def _build_rust(output):
     names = "tcsync_.*|sigwait|sigemptyset|sigaddset|pthread_sigmask|_exit"
     bindgen = ["bindgen", EXAMPLES / "rust" / "declarations.h", "--size_t-is-usize", "--no-layout-tests"]
     bindgen += ["--allowlist-function", names, "--allowlist-var", "TCSYNC_.*|SIGTERM|SIGINT|SIG_BLOCK"]
-    _run([*bindgen, "--output", declarations, "--", f"-I{HEADERS}"])
+    run([*bindgen, "--output", declarations, "--", f"-I{HEADERS}"])
     rustc = ["rustc", "--edition", "2021", "-O", "-L", LIBRARY.parent, "-l", "tcsync"]
-    _run([*rustc, EXAMPLES / "rust" / "main.rs", "-o", program], TCSYNC_DECLARATIONS=str(declarations))
+    run([*rustc, EXAMPLES / "rust" / "main.rs", "-o", program], TCSYNC_DECLARATIONS=str(declarations))
     return [program]
 
 
@@ -90,7 +93,7 @@ JNA = "/usr/share/java/jna.jar"
 
 
 def _build_java(output):
-    _run(["javac", "-Xlint:all", "-Werror", "-d", output, "-cp", JNA, EXAMPLES / "java" / "Server.java"])
+    run(["javac", "-Xlint:all", "-Werror", "-d", output, "-cp", JNA, EXAMPLES / "java" / "Server.java"])
     return ["java", "-Xmx64m", "-cp", f"{output}:{JNA}", "Server"]
 
 
@@ -109,7 +112,7 @@ def _build_node(output):
     if not installed.is_file() or json.loads(installed.read_text(encoding="utf-8"))["version"] != wanted:
         (output / "package.json").write_text(manifest, encoding="utf-8")
         command = ["npm", "install", "--prefix", output, "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = _done([*command, "--fetch-retries=1"])
+        done = attempt([*command, "--fetch-retries=1"])
         if unreachable := REGISTRY_OUT_OF_REACH.search(done.stderr):
             _prerequisite_is_missing(
                 f"the example in node needs koffi {wanted}, and npm cannot reach its registry ({unreachable[1]}): give "
@@ -156,7 +159,7 @@ def _missing_part(program):
         return f"{name} {oldest}, which is not installed".replace(" ,", ",")
     if not oldest:
         return None
-    printed = _done([name, "version" if name == "go" else "--version"])
+    printed = attempt([name, "version" if name == "go" else "--version"])
     found = re.search(r"\d+(\.\d+)*", printed.stdout)
     if found and [int(part) for part in found[0].split(".")] >= [int(part) for part in oldest.split(".")]:
         return None
@@ -164,10 +167,15 @@ def _missing_part(program):
     return f"{name} {oldest} or later, and the release here is {installed}"
 
 
-def build(language):
-    """Builds the example and returns the command that runs it; the test is skipped where a prerequisite is missing."""
+def require(language):
+    """The test is skipped where a prerequisite is missing."""
     if missing := [missing_part for program in language.programs if (missing_part := _missing_part(program))]:
         _prerequisite_is_missing(f"the example in {language.name} needs {'; and '.join(missing)}")
+
+
+def build(language):
+    """Builds the example and returns the command that runs it; the test is skipped where a prerequisite is missing."""
+    require(language)
     output = OUTPUT / language.name
     output.mkdir(parents=True, exist_ok=True)
     return [str(part) for part in language.build(output)]

@@ -1,0 +1,3 @@
+module example.org/tcsync
+
+go 1.19
