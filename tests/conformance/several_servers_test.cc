@@ -153,6 +153,68 @@ TEST_F(SeveralServersTest, ChangesOfAdmissionActEverywhere) {
   expect_soon(at_second, 403);
 }
 
+HttpRequest UnderToken(const std::string& token, HttpRequest request) {
+  if (!token.empty()) request.target = absl::StrCat("/i/", token, request.target);
+  return request;
+}
+
+// The text of a member of an answer about devices.
+std::string MemberOf(const HttpResponse& response, const std::string& name) {
+  const std::string key = absl::StrCat("\"", name, "\":\"");
+  const size_t begin = response.body.find(key) + key.size();
+  return response.body.substr(begin, response.body.find('"', begin) - begin);
+}
+
+HttpRequest MintRequest(const std::string& client_id) {
+  return {.method = "POST",
+          .target = "/v1/client/devices",
+          .headers = {{"X-Client-Id", client_id}, {"Content-Type", "application/octet-stream"}},
+          .body = "sealed"};
+}
+
+HttpRequest RevokeRequest(const std::string& client_id, const std::string& device) {
+  return {.method = "DELETE",
+          .target = absl::StrCat("/v1/client/devices/", device),
+          .headers = {{"X-Client-Id", client_id}},
+          .body = ""};
+}
+
+// If this fails, the thief of a computer keeps a token that was made at another server while the
+// computer was shut out.
+TEST_F(SeveralServersTest, AMintThatRacesARevocationLeavesNoToken) {
+  for (int round = 0; round < 5; ++round) {
+    Replica replica(*first_);
+    replica.Append(kNil);
+    const std::string& client_id = replica.client_id();
+    HttpClient at_first = first_->Connect();
+    const std::string desktop = MemberOf(at_first.Exchange(MintRequest(client_id)), "token");
+    const HttpResponse lost = at_first.Exchange(UnderToken(desktop, MintRequest(client_id)));
+    const std::string laptop = MemberOf(lost, "token");
+    std::vector<std::string> minted;
+    std::thread thief([&] {
+      HttpClient at_second = second_->Connect();
+      for (int i = 0; i < 20; ++i) {
+        const HttpResponse response =
+            at_second.Exchange(UnderToken(laptop, MintRequest(client_id)));
+        if (response.status == 201) minted.push_back(MemberOf(response, "token"));
+      }
+    });
+    const HttpResponse revoked =
+        at_first.Exchange(UnderToken(desktop, RevokeRequest(client_id, MemberOf(lost, "device"))));
+    EXPECT_EQ(revoked.status, 200) << revoked;
+    thief.join();
+    for (const std::string& token : minted) {
+      EXPECT_EQ(
+          at_first.Exchange(UnderToken(token, GetChildVersionRequest(client_id, kNil))).status,
+          403);
+    }
+    const HttpResponse left = at_first.Exchange(UnderToken(
+        desktop,
+        {.target = "/v1/client/devices", .headers = {{"X-Client-Id", client_id}}, .body = ""}));
+    EXPECT_EQ(left.body.find("\"minted_by\":\""), std::string::npos) << left;
+  }
+}
+
 // If this fails, a lost computer syncs on at another server, or a token that was minted at one is
 // refused at the others.
 TEST_F(SeveralServersTest, ARevocationActsEverywhere) {
@@ -161,34 +223,18 @@ TEST_F(SeveralServersTest, ARevocationActsEverywhere) {
   const std::string& client_id = replica.client_id();
   HttpClient at_first = first_->Connect();
   HttpClient at_second = second_->Connect();
-  const auto under = [](const std::string& token, HttpRequest request) {
-    if (!token.empty()) request.target = absl::StrCat("/i/", token, request.target);
-    return request;
-  };
-  const auto member = [](const HttpResponse& response, const std::string& name) {
-    const std::string key = absl::StrCat("\"", name, "\":\"");
-    const size_t begin = response.body.find(key) + key.size();
-    return response.body.substr(begin, response.body.find('"', begin) - begin);
-  };
-  const HttpRequest mint{
-      .method = "POST",
-      .target = "/v1/client/devices",
-      .headers = {{"X-Client-Id", client_id}, {"Content-Type", "application/octet-stream"}},
-      .body = "sealed"};
-  const std::string desktop = member(at_first.Exchange(mint), "token");
+  const HttpRequest mint = MintRequest(client_id);
+  const std::string desktop = MemberOf(at_first.Exchange(mint), "token");
   const HttpResponse lost = at_second.Exchange(mint);
-  const std::string laptop = member(lost, "token");
+  const std::string laptop = MemberOf(lost, "token");
   const HttpRequest fetch = GetChildVersionRequest(client_id, kNil);
-  EXPECT_EQ(at_second.Exchange(under(laptop, fetch)).status, 200);
-  const HttpRequest revoke{.method = "DELETE",
-                           .target = "/v1/client/devices/" + member(lost, "device"),
-                           .headers = {{"X-Client-Id", client_id}},
-                           .body = ""};
-  EXPECT_EQ(at_first.Exchange(under(desktop, revoke)).status, 200);
-  EXPECT_EQ(at_first.Exchange(under(laptop, fetch)).status, 403);
+  EXPECT_EQ(at_second.Exchange(UnderToken(laptop, fetch)).status, 200);
+  const HttpRequest revoke = RevokeRequest(client_id, MemberOf(lost, "device"));
+  EXPECT_EQ(at_first.Exchange(UnderToken(desktop, revoke)).status, 200);
+  EXPECT_EQ(at_first.Exchange(UnderToken(laptop, fetch)).status, 403);
   const auto expect_soon = [&](const std::string& token, int status) {
     const absl::Time deadline = absl::Now() + absl::Seconds(60);
-    while (at_second.Exchange(under(token, fetch)).status != status) {
+    while (at_second.Exchange(UnderToken(token, fetch)).status != status) {
       ASSERT_LT(absl::Now(), deadline) << "no answer was " << status;
       absl::SleepFor(absl::Milliseconds(50));
     }
@@ -196,10 +242,10 @@ TEST_F(SeveralServersTest, ARevocationActsEverywhere) {
   expect_soon(laptop, 403);
   expect_soon("", 403);
   // The changes of devices are decided by the database, and so at once.
-  const HttpResponse phone = at_first.Exchange(under(desktop, mint));
+  const HttpResponse phone = at_first.Exchange(UnderToken(desktop, mint));
   EXPECT_EQ(phone.status, 201);
-  expect_soon(member(phone, "token"), 200);
-  EXPECT_EQ(at_second.Exchange(under(laptop, mint)).status, 403);
+  expect_soon(MemberOf(phone, "token"), 200);
+  EXPECT_EQ(at_second.Exchange(UnderToken(laptop, mint)).status, 403);
   // The operator shuts everybody out, and lets everybody in.
   const Uuid client = *Uuid::Parse(client_id);
   EXPECT_TRUE(storage().administration().ChangeAccess(RemoveToken{client}).ok());

@@ -46,6 +46,10 @@ class Writer {
       for (; part != page.large.end() && part->before == i; ++part) Add(*part);
       if (i < page.requests.size()) Add(page.requests[i]);
     }
+    for (const auto& [client_id, devices] : page.devices) {
+      AddClient(client_id, /*created_unix_seconds=*/0);
+      text_ += admin::DevicesLine(devices);
+    }
     for (const Ban& ban : page.access.bans) text_ += admin::BanLine(ban);
     for (const ClientToken& token : page.access.tokens) text_ += admin::TokenLine(token);
     for (const Invite& invite : page.access.invites) text_ += admin::InviteLine(invite);

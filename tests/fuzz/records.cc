@@ -2,6 +2,7 @@
 // same after it was written and read again.
 #include <string>
 
+#include "storage/device_codec.h"
 #include "storage/rocksdb/record_codec.h"
 #include "tests/fuzz/target.h"
 
@@ -120,6 +121,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       fuzz::ReadKeys(value, client_id);
       break;
     default:
+      fuzz::RoundTrip(value, storage::DecodeDevices, storage::EncodeDevices,
+                      "the devices of a client are the same after a round trip");
       static_cast<void>(rocksdb_storage::DecodeBan(value, place));
       static_cast<void>(rocksdb_storage::DecodeToken(value, place));
       static_cast<void>(rocksdb_storage::DecodeInvite(value, place));
