@@ -107,6 +107,9 @@ class Campaign:
         if directory is not None and directory.exists():
             self._keep.mkdir(parents=True, exist_ok=True)
             kept = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=self._keep)) / "directory"
+            # Sockets are no evidence, and cannot be moved to another file system.
+            for path in [path for path in directory.rglob("*") if path.is_socket()]:
+                path.unlink()
             shutil.move(directory, kept)
         self.findings.append(
             {

@@ -340,6 +340,20 @@ class TestReport:
         status, lines = self.report_of(tmp_path, capsys, "lacking", "raise campaign.Missing('no tool')")
         assert status == 77 and "skipped: no tool" in lines[0]
 
+    @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="only Linux has another file system at a known place")
+    def test_a_finding_is_kept_on_another_file_system_without_its_sockets(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.setenv("TMPDIR", "/dev/shm")
+        body = (
+            "import socket\n    with run.round() as directory:\n"
+            "        (directory / 'evidence').write_text('bytes')\n"
+            "        socket.socket(socket.AF_UNIX).bind(str(directory / 'admin.sock'))\n"
+            "        raise KeyError('a name')"
+        )
+        status, lines = self.report_of(tmp_path, capsys, "lost", body)
+        assert status == 1 and "the campaign itself" not in lines[2]
+        (evidence,) = tmp_path.rglob("evidence")
+        assert [path.name for path in evidence.parent.iterdir()] == ["evidence"]
+
     def test_an_exception_of_a_campaign_is_a_finding(self, tmp_path, capsys):
         status, lines = self.report_of(tmp_path, capsys, "broken", "raise KeyError('a name')")
         assert status == 1 and lines[0].endswith("| 1 |") and "**broken, the campaign itself**" in lines[2]
