@@ -333,10 +333,11 @@ absl::StatusOr<std::vector<ReplicaPosition>> PostgresAdministration::ReadPositio
 }
 
 absl::StatusOr<StorageStats> PostgresAdministration::ReadStats() {
-  const absl::Status refreshed = core_.usage.Refresh();
+  const Deadline deadline = core_.sessions.NewDeadline();
+  const absl::Status refreshed = core_.usage.Refresh(deadline);
   if (!refreshed.ok()) return refreshed;
   const absl::StatusOr<Rows> size =
-      core_.sessions.Run(Statement(kReadDatabaseSize), core_.sessions.NewDeadline());
+      RunUntil(core_.sessions, Statement(kReadDatabaseSize), deadline);
   if (!size.ok()) return size.status();
   StorageStats stats;
   stats.makes_backups = false;

@@ -16,7 +16,7 @@ constexpr Sql kTakeChore{"take_chore", R"(
 
 absl::StatusOr<std::string> PostgresServers::AccessRevision() {
   const absl::StatusOr<Rows> rows =
-      sessions_.Run(Statement(kReadAccessRevision), sessions_.NewDeadline());
+      RunUntil(sessions_, Statement(kReadAccessRevision), sessions_.NewDeadline());
   if (!rows.ok()) return rows.status();
   return rows->empty() ? std::string() : std::string(rows->BytesAt(0, 0));
 }
@@ -26,7 +26,8 @@ absl::StatusOr<std::vector<std::pair<Uuid, Uuid>>> PostgresServers::LatestVersio
   auto ids = ArrayParameter::OfUuids(client_ids.size());
   for (const Uuid& client_id : client_ids) ids.Add(client_id);
   const absl::StatusOr<Rows> rows =
-      sessions_.Run(Statement(kReadLatestVersions).Add(std::move(ids)), sessions_.NewDeadline());
+      RunUntil(sessions_, Statement(kReadLatestVersions).Add(std::move(ids)),
+               sessions_.NewDeadline());
   if (!rows.ok()) return rows.status();
   std::vector<std::pair<Uuid, Uuid>> latest;
   for (int row = 0; row < rows->size(); ++row) {

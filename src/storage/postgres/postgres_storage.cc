@@ -94,7 +94,8 @@ class PostgresStorage final : public Storage {
     for (const std::string& warning : report->warnings) {
       logger_.Log(LogLevel::kWarning, warning);
     }
-    if (absl::Status refreshed = usage_.Refresh(); !refreshed.ok()) return refreshed;
+    const absl::Status refreshed = usage_.Refresh(sessions_.NewDeadline());
+    if (!refreshed.ok()) return refreshed;
     upkeep_thread_ = base::StartThread("tcsync-upkeep", [this] { Upkeep(); });
     return absl::OkStatus();
   }

@@ -249,7 +249,7 @@ absl::StatusOr<UploadOutcome> BeginUpload(const Core& core, const UploadRequest&
 
 absl::Status RemoveAbandonedUploads(const Core& core) {
   const Statement statement = Statement(kRemoveAbandoned).Add(base::kAbandonedUploadSeconds);
-  return core.sessions.Run(statement, core.sessions.NewDeadline()).status();
+  return RunUntil(core.sessions, statement, core.sessions.NewDeadline()).status();
 }
 
 std::shared_ptr<PieceSource> OpenStoredPieces(const Core& core, const Uuid& client_id,

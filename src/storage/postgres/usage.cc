@@ -50,7 +50,7 @@ uint64_t Usage::clients() const {
   return static_cast<uint64_t>(std::max<int64_t>(clients_, 0));
 }
 
-absl::Status Usage::Refresh() {
+absl::Status Usage::Refresh(Deadline deadline) {
   uint64_t begun = 0;
   bool is_quiet = false;
   {
@@ -58,7 +58,7 @@ absl::Status Usage::Refresh() {
     begun = begun_;
     is_quiet = begun_ == ended_;
   }
-  const absl::StatusOr<Rows> rows = sessions_.Run(Statement(kReadUsage), sessions_.NewDeadline());
+  const absl::StatusOr<Rows> rows = RunUntil(sessions_, Statement(kReadUsage), deadline);
   if (!rows.ok()) return rows.status();
   const std::lock_guard lock(mutex_);
   clients_ = rows->IntegerAt(0, 0);

@@ -39,7 +39,7 @@ class Usage {
   uint64_t clients() const;
 
   // Takes over the database's totals, which other servers change as well.
-  absl::Status Refresh();
+  absl::Status Refresh(Deadline deadline);
 
  private:
   Sessions& sessions_;

@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "tcsync/other_servers.h"
 #include "tests/missing_prerequisite.h"
 #include "tests/postgres/postgres_database.h"
 #include "tests/unit/storage/postgres_faults.h"
@@ -475,6 +476,47 @@ TEST_P(PostgresLostAnswerTest, IsUnknownWhenLaterAttemptsFail) {
   session.Run("ALTER SCHEMA hidden RENAME TO tcsync");
   attempt.was_made(*direct_);  // not by half
   ExpectSound();
+}
+
+// What an operator, or an engine's chores, read. One that fails is no fault of storage.
+TEST(PostgresLostReadTest, IsRepeatedAfterTheConnectionWasCut) {
+  if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
+  auto database = PostgresDatabase::Make();
+  ASSERT_TRUE(database.ok()) << database.status();
+  PostgresProxy proxy((*database)->url());
+  const std::unique_ptr<Storage> storage = OpenPostgres(proxy.url());
+  ASSERT_NE(storage, nullptr);
+  const Uuid client = MakeChain(*storage, 2).client;
+  StorageAdministration& administration = storage->administration();
+  OtherServers& servers = *storage->other_servers();
+  const std::vector<std::pair<const char*, std::function<absl::Status()>>> reads = {
+      {"ReadStats", [&] { return administration.ReadStats().status(); }},
+      {"ListClients", [&] { return administration.ListClients(std::nullopt, 10).status(); }},
+      {"FindClient", [&] { return administration.FindClient(client).status(); }},
+      {"ReadVersions", [&] { return administration.ReadVersions(client, 0, 10).status(); }},
+      {"ReadPositions", [&] { return administration.ReadPositions(client, 0).status(); }},
+      {"ListVersions", [&] { return administration.ListVersions(client, 0, 10).status(); }},
+      {"VerifyChain", [&] { return administration.VerifyChain(client).status(); }},
+      {"ReadAccessRecords", [&] { return administration.ReadAccessRecords().status(); }},
+      {"ReadDeviceGates", [&] { return administration.ReadDeviceGates().status(); }},
+      {"ReadDevices", [&] { return administration.ReadDevices(client).status(); }},
+      {"PseudonymKey", [&] { return administration.PseudonymKey().status(); }},
+      {"AccessRevision", [&] { return servers.AccessRevision().status(); }},
+      {"LatestVersions", [&] { return servers.LatestVersions({client}).status(); }},
+  };
+  for (const auto& [name, read] : reads) {
+    for (const Direction direction : {Direction::kRequest, Direction::kAnswer}) {
+      for (uint64_t bytes = 1;; bytes += Step(direction)) {
+        SCOPED_TRACE(absl::StrCat(name, direction == Direction::kRequest ? ", request" : ", answer",
+                                  " cut after ", bytes, " bytes"));
+        proxy.CutAfter(direction, bytes);
+        const absl::Status status = read();
+        const bool was_cut = proxy.EndCut();
+        ASSERT_TRUE(status.ok()) << status;
+        if (!was_cut) break;
+      }
+    }
+  }
 }
 
 // Otherwise it would be one of the client's few uploads for an hour.
