@@ -8,9 +8,10 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "tcsync/access_records.h"
 #include "tcsync/uuid.h"
@@ -46,7 +47,8 @@ class DeviceNotes {
 
   std::mutex mutex_;  // guards the members below
   int64_t day_ = 0;
-  absl::flat_hash_map<Uuid, Noted> notes_;
+  // Not Abseil's, which a refused allocation leaves broken: requests come here.
+  std::unordered_map<Uuid, Noted, absl::Hash<Uuid>> notes_;
   std::deque<Uuid> queue_;
 };
 
