@@ -25,9 +25,8 @@ absl::StatusOr<std::vector<std::pair<Uuid, Uuid>>> PostgresServers::LatestVersio
     absl::Span<const Uuid> client_ids) {
   auto ids = ArrayParameter::OfUuids(client_ids.size());
   for (const Uuid& client_id : client_ids) ids.Add(client_id);
-  const absl::StatusOr<Rows> rows =
-      RunUntil(sessions_, Statement(kReadLatestVersions).Add(std::move(ids)),
-               sessions_.NewDeadline());
+  const absl::StatusOr<Rows> rows = RunUntil(
+      sessions_, Statement(kReadLatestVersions).Add(std::move(ids)), sessions_.NewDeadline());
   if (!rows.ok()) return rows.status();
   std::vector<std::pair<Uuid, Uuid>> latest;
   for (int row = 0; row < rows->size(); ++row) {
