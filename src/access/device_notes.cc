@@ -94,7 +94,7 @@ absl::Status DeviceNotes::FlushClient(const Uuid& client_id, AccessRecordStorage
   absl::StatusOr<DeviceState> state = storage.ReadDevices(client_id);
   // Most clients have no devices, and most notes are no news.
   if (state.ok() && apply(*state)) {
-    const absl::Status changed = storage.ChangeDevices(
+    absl::Status changed = storage.ChangeDevices(
         client_id, /*may_use_reserve=*/false,
         [&](DeviceState& current) -> absl::StatusOr<bool> { return apply(current); });
     if (!changed.ok()) return changed;
@@ -128,7 +128,7 @@ absl::Status DeviceNotes::Flush(size_t clients_max, AccessRecordStorage& storage
       // Before the notes are read: a later one queues the client again.
       if (const auto it = notes_.find(client_id); it != notes_.end()) it->second.is_queued = false;
     }
-    if (const absl::Status status = FlushClient(client_id, storage); !status.ok()) {
+    if (absl::Status status = FlushClient(client_id, storage); !status.ok()) {
       const std::lock_guard lock(mutex_);
       const auto it = notes_.find(client_id);
       if (it != notes_.end() && !std::exchange(it->second.is_queued, true)) {

@@ -59,7 +59,7 @@ absl::Status DeviceRegister::Change(const Uuid& client_id, bool may_use_reserve,
         bool has_changed = false;
         changed = storage_.ChangeDevices(
             client_id, may_use_reserve, [&](DeviceState& state) -> absl::StatusOr<bool> {
-              const absl::StatusOr<bool> decided = decide(state);
+              absl::StatusOr<bool> decided = decide(state);
               has_changed = decided.ok() && *decided;
               gate =
                   state.is_gated() ? std::optional(GateOf(client_id, state.devices)) : std::nullopt;
