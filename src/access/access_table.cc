@@ -31,7 +31,8 @@ absl::Status AccessTable::Refresh(AccessRecordStorage& storage) {
   if (!read_gates.ok()) return read_gates.status();
   absl::flat_hash_map<Uuid, std::shared_ptr<const DeviceGate>> gates;
   for (DeviceGate& gate : *read_gates) {
-    gates[gate.client_id] = std::make_shared<const DeviceGate>(std::move(gate));
+    const Uuid client_id = gate.client_id;
+    gates[client_id] = std::make_shared<const DeviceGate>(std::move(gate));
   }
   const std::lock_guard lock(mutex_);
   records_ = std::move(records);
