@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "access/device_changes.h"
+#include "access/read_devices.h"
 #include "base/limits.h"
 
 namespace tcsync::access {
@@ -91,15 +92,14 @@ absl::Status DeviceNotes::FlushClient(const Uuid& client_id, AccessRecordStorage
     }
     return has_news;
   };
-  absl::StatusOr<DeviceState> state = storage.ReadDevices(client_id);
+  absl::StatusOr<DeviceState> state = ReadDevicesIfKept(storage, client_id);
+  if (!state.ok()) return state.status();
   // Most clients have no devices, and most notes are no news.
-  if (state.ok() && apply(*state)) {
+  if (apply(*state)) {
     absl::Status changed = storage.ChangeDevices(
         client_id, /*may_use_reserve=*/false,
         [&](DeviceState& current) -> absl::StatusOr<bool> { return apply(current); });
     if (!changed.ok()) return changed;
-  } else if (!state.ok() && !absl::IsUnimplemented(state.status())) {
-    return state.status();
   }
   const std::lock_guard lock(mutex_);
   const auto it = notes_.find(client_id);

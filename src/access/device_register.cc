@@ -4,10 +4,19 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "access/read_devices.h"
 #include "access/token.h"
 #include "base/limits.h"
 
 namespace tcsync::access {
+namespace {
+
+std::optional<DeviceGate> GateIfAny(const Uuid& client_id, const DeviceState& state) {
+  if (!state.is_gated()) return std::nullopt;
+  return GateOf(client_id, state.devices);
+}
+
+}  // namespace
 
 DeviceRegister::DeviceRegister(AccessRecordStorage& storage, AccessTable& table,
                                const base::Clock& clock)
@@ -57,20 +66,19 @@ absl::Status DeviceRegister::Change(const Uuid& client_id, bool may_use_reserve,
       table_.UpdateGate(client_id, [&]() -> absl::StatusOr<std::optional<DeviceGate>> {
         std::optional<DeviceGate> gate;
         bool has_changed = false;
-        changed = storage_.ChangeDevices(
-            client_id, may_use_reserve, [&](DeviceState& state) -> absl::StatusOr<bool> {
-              absl::StatusOr<bool> decided = decide(state);
-              has_changed = decided.ok() && *decided;
-              gate =
-                  state.is_gated() ? std::optional(GateOf(client_id, state.devices)) : std::nullopt;
-              return decided;
-            });
+        changed = storage_.ChangeDevices(client_id, may_use_reserve,
+                                         [&](DeviceState& state) -> absl::StatusOr<bool> {
+                                           absl::StatusOr<bool> decided = decide(state);
+                                           has_changed = decided.ok() && *decided;
+                                           gate = GateIfAny(client_id, state);
+                                           return decided;
+                                         });
         if (changed.ok()) return gate;
         if (!has_changed) return changed;  // refused, and nothing was written
         // It may be stored nevertheless.
         const absl::StatusOr<DeviceState> state = storage_.ReadDevices(client_id);
         if (!state.ok()) return state.status();
-        return state->is_gated() ? std::optional(GateOf(client_id, state->devices)) : std::nullopt;
+        return GateIfAny(client_id, *state);
       });
   static_cast<void>(applied.ok());
   return changed;
@@ -79,10 +87,9 @@ absl::Status DeviceRegister::Change(const Uuid& client_id, bool may_use_reserve,
 absl::Status DeviceRegister::Reload(const Uuid& client_id) {
   notes_.Forget(client_id);
   return table_.UpdateGate(client_id, [&]() -> absl::StatusOr<std::optional<DeviceGate>> {
-    const absl::StatusOr<DeviceState> state = storage_.ReadDevices(client_id);
-    if (absl::IsUnimplemented(state.status())) return std::nullopt;
+    const absl::StatusOr<DeviceState> state = ReadDevicesIfKept(storage_, client_id);
     if (!state.ok()) return state.status();
-    return state->is_gated() ? std::optional(GateOf(client_id, state->devices)) : std::nullopt;
+    return GateIfAny(client_id, *state);
   });
 }
 

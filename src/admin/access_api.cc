@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "access/read_devices.h"
 #include "access/token.h"
 #include "admin/api.h"
 #include "admin/export_lines.h"
@@ -111,10 +112,10 @@ absl::StatusOr<Json> EngineApi::ResetToken(const Uuid& client_id) {
 absl::StatusOr<Json> EngineApi::ClearToken(const Uuid& client_id) {
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
-  const absl::StatusOr<DeviceState> state = administration().ReadDevices(client_id);
-  if (!state.ok() && !absl::IsUnimplemented(state.status())) return state.status();
+  const absl::StatusOr<DeviceState> state = access::ReadDevicesIfKept(administration(), client_id);
+  if (!state.ok()) return state.status();
   const bool had_token =
-      (state.ok() && state->is_gated()) ||
+      state->is_gated() ||
       std::any_of(records->tokens.begin(), records->tokens.end(),
                   [&](const ClientToken& token) { return token.client_id == client_id; });
   const absl::Status status = ChangeAccess(RemoveToken{.client_id = client_id});

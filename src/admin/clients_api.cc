@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "access/read_devices.h"
 #include "admin/api.h"
 #include "admin/json.h"
 #include "base/limits.h"
@@ -108,12 +109,12 @@ absl::StatusOr<Json> EngineApi::ShowClient(const Uuid& client_id) {
   if (!client.ok()) return client.status();
   const absl::StatusOr<AccessRecords> records = administration().ReadAccessRecords();
   if (!records.ok()) return records.status();
-  const absl::StatusOr<DeviceState> state = administration().ReadDevices(client_id);
-  if (!state.ok() && !absl::IsUnimplemented(state.status())) return state.status();
+  const absl::StatusOr<DeviceState> state = access::ReadDevicesIfKept(administration(), client_id);
+  if (!state.ok()) return state.status();
   Json description = Describe(*client, engine_.pseudonym_of(client_id), Admission(*records));
   // Numbers alone: the names of the computers are sealed, and the user's business.
-  description["devices"] = state.ok() ? state->devices.devices.size() : 0;
-  description["requires_device"] = state.ok() && state->devices.requires_token;
+  description["devices"] = state->devices.devices.size();
+  description["requires_device"] = state->devices.requires_token;
   return description;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "access/read_devices.h"
 #include "admin/export_lines.h"
 #include "admin/large_transfers.h"
 #include "base/limits.h"
@@ -62,11 +63,11 @@ absl::StatusOr<ExportedPage> LastPage(StorageAdministration& histories, const Cl
     replicas.positions.push_back(
         {.day_unix_seconds = position.day_unix_seconds, .version_id = id->second});
   }
-  const absl::StatusOr<DeviceState> state = histories.ReadDevices(client.client_id);
-  if (!state.ok() && !absl::IsUnimplemented(state.status())) return state.status();
-  const bool has_devices = state.ok() && !state->devices.is_empty();
+  const absl::StatusOr<DeviceState> state = access::ReadDevicesIfKept(histories, client.client_id);
+  if (!state.ok()) return state.status();
+  const ClientDevices& devices = state->devices;
   return ExportedPage{.lines = absl::StrCat(lines, ReplicasLine(replicas),
-                                            has_devices ? DevicesLine(state->devices) : "")};
+                                            devices.is_empty() ? "" : DevicesLine(devices))};
 }
 
 // The page that begins with a piece of a large segment or snapshot.
