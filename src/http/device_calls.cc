@@ -7,7 +7,6 @@
 #include <variant>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -108,13 +107,8 @@ std::variant<Response, PendingRequest> SyncHandler::StartDeviceRequest(const Req
 
 std::variant<Response, PendingRequest> SyncHandler::StartMint(const RequestHead& head,
                                                               const Call& call) {
-  const absl::string_view content_type = head.Header("Content-Type");
-  const absl::string_view media_type =
-      absl::StripAsciiWhitespace(content_type.substr(0, content_type.find(';')));
-  if (!absl::EqualsIgnoreCase(media_type, kLabelMediaType)) {
-    return RefuseCall(call, {RefusalReason::kBadRequest,
-                             absl::StrCat("The Content-Type is '", base::ShowForeign(content_type),
-                                          "', not '", kLabelMediaType, "'.")});
+  if (std::optional<Response> refusal = RefuseMediaType(head, call, kLabelMediaType)) {
+    return *std::move(refusal);
   }
   const absl::string_view coding = head.Header("Content-Encoding");
   if (!coding.empty() && !absl::EqualsIgnoreCase(coding, "identity")) {

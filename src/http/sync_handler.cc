@@ -5,8 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "access/token.h"
@@ -27,12 +25,6 @@ using access::Refusal;
 using access::RefusalReason;
 
 namespace {
-
-// The media type of a Content-Type, without its parameters.
-bool HasMediaType(absl::string_view content_type, absl::string_view media_type) {
-  return absl::EqualsIgnoreCase(
-      absl::StripAsciiWhitespace(content_type.substr(0, content_type.find(';'))), media_type);
-}
 
 // The token of a valid path that ends with it, as the index's does; "" if it has none.
 absl::string_view TokenOf(const RoutedRequest& request) {
@@ -314,11 +306,8 @@ std::variant<Response, PendingRequest> SyncHandler::StartRequest(const RoutedReq
         [this, call](ResponseCallback done) { GetSnapshot(call, std::move(done)); });
   }
 
-  const absl::string_view content_type = head.Header("Content-Type");
-  if (!HasMediaType(content_type, media_type)) {
-    return RefuseCall(call, {RefusalReason::kBadRequest,
-                             absl::StrCat("The Content-Type is '", base::ShowForeign(content_type),
-                                          "', not '", media_type, "'.")});
+  if (std::optional<Response> refusal = RefuseMediaType(head, call, media_type)) {
+    return *std::move(refusal);
   }
   const absl::string_view content_encoding = head.Header("Content-Encoding");
   // Several fields are one list (RFC 9110, section 5.3), and a list of codings is not supported.

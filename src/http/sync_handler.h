@@ -108,6 +108,9 @@ class SyncHandler final : public RoutedHandler {
   Response RefuseGone(const Call& call, const Uuid& latest_version_id);
   // For a status that storage reported.
   Response RefuseFailed(const Call& call, const absl::Status& status);
+  // nullopt: the request's Content-Type is that one.
+  std::optional<Response> RefuseMediaType(const RequestHead& head, const Call& call,
+                                          absl::string_view media_type);
   Response RefuseTooLarge(const Call& call, uint64_t bytes_max);
   Response RefuseOverloaded(const Call& call);
   // Puts a body, or the source of its pieces, into a 200, if the memory for bodies has room for it.

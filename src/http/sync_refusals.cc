@@ -1,9 +1,13 @@
 // The refusals of the sync protocol: their sentences, and the notes for the operator.
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/foreign_text.h"
 #include "base/limits.h"
 #include "base/numbered_uuid.h"
 #include "http/sync_handler.h"
@@ -127,6 +131,18 @@ Response SyncHandler::RefuseFailed(const Call& call, const absl::Status& status)
                      .sentence = is_full ? "The server's disk is full; nothing was stored."
                                          : "The server failed to do this; its log says why.",
                      .operator_note = absl::StrCat("Storage failed: ", status.ToString())});
+}
+
+std::optional<Response> SyncHandler::RefuseMediaType(const RequestHead& head, const Call& call,
+                                                     absl::string_view media_type) {
+  const absl::string_view content_type = head.Header("Content-Type");
+  const absl::string_view without_parameters = content_type.substr(0, content_type.find(';'));
+  if (absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(without_parameters), media_type)) {
+    return std::nullopt;
+  }
+  return RefuseCall(call, {RefusalReason::kBadRequest,
+                           absl::StrCat("The Content-Type is '", base::ShowForeign(content_type),
+                                        "', not '", media_type, "'.")});
 }
 
 Response SyncHandler::RefuseTooLarge(const Call& call, uint64_t bytes_max) {
