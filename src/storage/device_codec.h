@@ -17,6 +17,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "tcsync/device_records.h"
 
@@ -103,6 +104,11 @@ inline std::string EncodeDevices(const ClientDevices& devices) {
   writer.Number(devices.revoked.size(), 2);
   for (const DeviceId& id : devices.revoked) writer.Bytes(id);
   return writer.Take();
+}
+
+// For malformed bytes: without them, a computer that its user has shut out would be admitted.
+inline absl::Status MalformedDevices() {
+  return absl::DataLossError("the record of a client's devices is malformed");
 }
 
 // nullopt for malformed bytes.

@@ -48,11 +48,6 @@ constexpr Sql kChangeAccessRevision{"change_access_revision", R"(
   INSERT INTO tcsync.settings (name, value) VALUES ('access_revision', $1)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value)"};
 
-// Without this record, a computer that its user has shut out would be admitted.
-absl::Status Malformed() {
-  return absl::DataLossError("the record of a client's devices is malformed");
-}
-
 std::string BytesOf(const std::optional<ClientToken>& token) {
   return token ? std::string(token->digest.begin(), token->digest.end()) : std::string();
 }
@@ -82,7 +77,7 @@ absl::StatusOr<ReadState> ReadWithRecord(Sessions& sessions, const Uuid& client_
   if (!rows->IsNull(0, 3)) {
     read.record = std::string(rows->BytesAt(0, 3));
     std::optional<ClientDevices> devices = storage::DecodeDevices(read.record);
-    if (!devices) return Malformed();
+    if (!devices) return storage::MalformedDevices();
     read.state.devices = *std::move(devices);
   }
   return read;
@@ -143,7 +138,7 @@ absl::StatusOr<std::vector<DeviceGate>> ReadDeviceGates(Sessions& sessions) {
   std::vector<DeviceGate> gates;
   for (int row = 0; row < rows->size(); ++row) {
     const std::optional<ClientDevices> devices = storage::DecodeDevices(rows->BytesAt(row, 1));
-    if (!devices) return Malformed();
+    if (!devices) return storage::MalformedDevices();
     gates.push_back(GateOf(rows->UuidAt(row, 0), *devices));
   }
   return gates;

@@ -41,15 +41,6 @@ absl::StatusOr<AccessRecords> ReadAllAccessRecords(rocksdb::DB& database) {
   return records;
 }
 
-namespace {
-
-// Without this record, a computer that its user has shut out would be admitted.
-absl::Status MalformedDevices() {
-  return absl::DataLossError("the record of a client's devices is malformed");
-}
-
-}  // namespace
-
 absl::StatusOr<DeviceState> ReadDeviceState(const ChainReader& reader, const Uuid& client_id) {
   DeviceState state;
   const auto client = reader.Read(ClientKey(client_id));
@@ -67,7 +58,7 @@ absl::StatusOr<DeviceState> ReadDeviceState(const ChainReader& reader, const Uui
     if (!value.ok()) return value.status();
     if (!value->has_value()) continue;
     std::optional<ClientDevices> devices = storage::DecodeDevices(**value);
-    if (!devices) return MalformedDevices();
+    if (!devices) return storage::MalformedDevices();
     state.devices = *std::move(devices);
     break;
   }
@@ -80,7 +71,7 @@ absl::StatusOr<std::vector<DeviceGate>> ReadAllDeviceGates(rocksdb::DB& database
                             absl::string_view value) -> absl::StatusOr<bool> {
     const std::optional<Uuid> client_id = ParseGatedDevicesKey(key);
     const std::optional<ClientDevices> devices = storage::DecodeDevices(value);
-    if (!client_id || !devices) return MalformedDevices();
+    if (!client_id || !devices) return storage::MalformedDevices();
     gates.push_back(GateOf(*client_id, *devices));
     return true;
   };
