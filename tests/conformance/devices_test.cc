@@ -16,8 +16,8 @@
 #include "base/limits.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "storage/memory/memory_storage.h"
 #include "test_server.h"
+#include "tests/unit/admin/failing_storage.h"
 
 namespace tcsync::conformance {
 namespace {
@@ -295,84 +295,18 @@ INSTANTIATE_TEST_SUITE_P(Backends, DevicesTest, Backends(),
                          [](const auto& info) { return std::string(info.param); });
 
 // A storage of an embedding program that knows nothing of devices.
-class StorageWithoutDevices final : public Storage {
+class StorageWithoutDevices final : public FailingStorage {
  public:
-  void Append(AppendRequest request, AppendCallback done) override {
-    memory_.Append(std::move(request), std::move(done));
+  absl::StatusOr<std::vector<DeviceGate>> ReadDeviceGates() override {
+    return StorageAdministration::ReadDeviceGates();
   }
-  void StoreSnapshot(StoreSnapshotRequest request, StoreSnapshotCallback done) override {
-    memory_.StoreSnapshot(std::move(request), std::move(done));
+  absl::StatusOr<DeviceState> ReadDevices(const Uuid& client_id) override {
+    return StorageAdministration::ReadDevices(client_id);
   }
-  void GetChild(const Uuid& client_id, const Uuid& parent, ChildCallback done) override {
-    memory_.GetChild(client_id, parent, std::move(done));
+  absl::Status ChangeDevices(const Uuid& client_id, bool may_use_reserve,
+                             DecideDevices decide) override {
+    return StorageAdministration::ChangeDevices(client_id, may_use_reserve, decide);
   }
-  void GetSnapshot(const Uuid& client_id, SnapshotCallback done) override {
-    memory_.GetSnapshot(client_id, std::move(done));
-  }
-  StorageAdministration& administration() override { return administration_; }
-
- private:
-  class Administration final : public StorageAdministration {
-   public:
-    explicit Administration(StorageAdministration& inner) : inner_(inner) {}
-    absl::StatusOr<std::vector<ClientSummary>> ListClients(const std::optional<Uuid>& after,
-                                                           size_t limit) override {
-      return inner_.ListClients(after, limit);
-    }
-    absl::StatusOr<std::optional<ClientSummary>> FindClient(const Uuid& client_id) override {
-      return inner_.FindClient(client_id);
-    }
-    absl::StatusOr<std::vector<StoredVersion>> ReadVersions(const Uuid& client_id, uint64_t after,
-                                                            uint64_t bytes_max) override {
-      return inner_.ReadVersions(client_id, after, bytes_max);
-    }
-    absl::StatusOr<std::vector<ReplicaPosition>> ReadPositions(const Uuid& client_id,
-                                                               int64_t since) override {
-      return inner_.ReadPositions(client_id, since);
-    }
-    absl::StatusOr<bool> DeleteClient(const Uuid& client_id) override {
-      return inner_.DeleteClient(client_id);
-    }
-    absl::StatusOr<ImportOutcome> Import(ImportRequest request) override {
-      return inner_.Import(std::move(request));
-    }
-    absl::StatusOr<std::vector<VersionSummary>> ListVersions(const Uuid& client_id,
-                                                             uint64_t after_number,
-                                                             size_t limit) override {
-      return inner_.ListVersions(client_id, after_number, limit);
-    }
-    absl::StatusOr<Rewound> Rewind(const RewindRequest& request) override {
-      return inner_.Rewind(request);
-    }
-    absl::StatusOr<uint64_t> RemoveVersions(const Uuid& client_id, uint64_t first) override {
-      return inner_.RemoveVersions(client_id, first);
-    }
-    absl::StatusOr<bool> AcceptDiverged(const Uuid& client_id, bool allow) override {
-      return inner_.AcceptDiverged(client_id, allow);
-    }
-    absl::StatusOr<AccessRecords> ReadAccessRecords() override {
-      return inner_.ReadAccessRecords();
-    }
-    absl::Status ChangeAccess(const AccessChange& change) override {
-      return inner_.ChangeAccess(change);
-    }
-    absl::StatusOr<std::string> PseudonymKey() override { return inner_.PseudonymKey(); }
-    absl::StatusOr<StorageStats> ReadStats() override { return inner_.ReadStats(); }
-    uint64_t LiveBytes() override { return inner_.LiveBytes(); }
-    absl::StatusOr<ChainReport> VerifyChain(const Uuid& client_id) override {
-      return inner_.VerifyChain(client_id);
-    }
-    absl::Status VerifyFiles(Progress progress) override { return inner_.VerifyFiles(progress); }
-    absl::StatusOr<BackupInfo> Backup(const BackupRequest& request, Progress progress) override {
-      return inner_.Backup(request, progress);
-    }
-
-   private:
-    StorageAdministration& inner_;
-  };
-
-  memory_storage::MemoryStorage memory_;
-  Administration administration_{memory_};
 };
 
 // If this fails, a client takes such a server for one with devices, or its syncs fail.

@@ -12,7 +12,7 @@
 
 namespace tcsync {
 
-class FailingStorage final : public Storage, public StorageAdministration {
+class FailingStorage : public Storage, public StorageAdministration {
  public:
   void Append(AppendRequest request, AppendCallback done) override {
     memory.Append(std::move(request), std::move(done));
