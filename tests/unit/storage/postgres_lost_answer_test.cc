@@ -478,17 +478,24 @@ TEST_P(PostgresLostAnswerTest, IsUnknownWhenLaterAttemptsFail) {
   ExpectSound();
 }
 
-// What an operator, or an engine's chores, read. One that fails is no fault of storage.
-TEST(PostgresLostReadTest, IsRepeatedAfterTheConnectionWasCut) {
-  if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
-  auto database = PostgresDatabase::Make();
-  ASSERT_TRUE(database.ok()) << database.status();
-  PostgresProxy proxy((*database)->url());
-  const std::unique_ptr<Storage> storage = OpenPostgres(proxy.url());
-  ASSERT_NE(storage, nullptr);
-  const Uuid client = MakeChain(*storage, 2).client;
-  StorageAdministration& administration = storage->administration();
-  OtherServers& servers = *storage->other_servers();
+// A storage whose connections a test cuts.
+class PostgresCutTest : public PostgresTest {
+ protected:
+  void SetUpWithDatabase() override {
+    proxy_ = std::make_unique<PostgresProxy>(database_->url());
+    through_ = OpenPostgres(proxy_->url());
+    ASSERT_NE(through_, nullptr);
+  }
+
+  std::unique_ptr<PostgresProxy> proxy_;
+  std::unique_ptr<Storage> through_;
+};
+
+// An operator, or a chore of an engine, would be told of a failure that is none.
+TEST_F(PostgresCutTest, ReadsAreRepeated) {
+  const Uuid client = MakeChain(*through_, 2).client;
+  StorageAdministration& administration = through_->administration();
+  OtherServers& servers = *through_->other_servers();
   const std::vector<std::pair<const char*, std::function<absl::Status()>>> reads = {
       {"ReadStats", [&] { return administration.ReadStats().status(); }},
       {"ListClients", [&] { return administration.ListClients(std::nullopt, 10).status(); }},
@@ -509,9 +516,9 @@ TEST(PostgresLostReadTest, IsRepeatedAfterTheConnectionWasCut) {
       for (uint64_t bytes = 1;; bytes += Step(direction)) {
         SCOPED_TRACE(absl::StrCat(name, direction == Direction::kRequest ? ", request" : ", answer",
                                   " cut after ", bytes, " bytes"));
-        proxy.CutAfter(direction, bytes);
+        proxy_->CutAfter(direction, bytes);
         const absl::Status status = read();
-        const bool was_cut = proxy.EndCut();
+        const bool was_cut = proxy_->EndCut();
         ASSERT_TRUE(status.ok()) << status;
         if (!was_cut) break;
       }
@@ -520,19 +527,13 @@ TEST(PostgresLostReadTest, IsRepeatedAfterTheConnectionWasCut) {
 }
 
 // Otherwise it would be one of the client's few uploads for an hour.
-TEST(PostgresDiscardTest, IsRepeatedAfterTheConnectionWasCut) {
-  if (const auto missing = PostgresMissing()) TCSYNC_MISSING_PREREQUISITE(*missing);
-  auto database = PostgresDatabase::Make();
-  ASSERT_TRUE(database.ok()) << database.status();
-  PostgresProxy proxy((*database)->url());
-  const std::unique_ptr<Storage> storage = OpenPostgres(proxy.url());
-  ASSERT_NE(storage, nullptr);
-  TestSession session((*database)->url());
+TEST_F(PostgresCutTest, DiscardsAreRepeated) {
+  TestSession session(database_->url());
   for (const Direction direction : {Direction::kRequest, Direction::kAnswer}) {
     std::unique_ptr<Upload> upload =
-        MustBeginUpload(*storage, UploadRequestFor(Uuid::Random(), kNil));
+        MustBeginUpload(*through_, UploadRequestFor(Uuid::Random(), kNil));
     ASSERT_TRUE(TryAdd(*upload, "piece").ok());
-    proxy.CutAfter(direction, 1);
+    proxy_->CutAfter(direction, 1);
     upload.reset();
     session.RunUntil("SELECT count(*) FROM tcsync.uploads", "0");
     session.RunUntil("SELECT count(*) FROM tcsync.pieces", "0");
