@@ -40,11 +40,15 @@ def faults_of_exports(names):
         yield "it does not export tcsync_version_number"
 
 
+def faults_of_processor(number, processor):
+    found = PROCESSORS.get(number, number)
+    if found != processor:
+        yield f"it is for the processor {found}"
+
+
 def faults_of_elf(library, platform):
     major, minor, processor = LINUX.fullmatch(platform).groups()
-    found = PROCESSORS.get(library.header.machine_type)
-    if found != processor:
-        yield f"it is for the processor {found or library.header.machine_type}"
+    yield from faults_of_processor(library.header.machine_type, processor)
     for name in library.libraries:
         if not LINUX_NEEDED.fullmatch(name):
             yield f"it needs {name}, which not every Linux has"
@@ -61,9 +65,7 @@ def faults_of_elf(library, platform):
 
 def faults_of_mach_o(library, platform):
     major, minor, processor = MACOS.fullmatch(platform).groups()
-    found = PROCESSORS.get(library.header.cpu_type)
-    if found != processor:
-        yield f"it is for the processor {found or library.header.cpu_type}"
+    yield from faults_of_processor(library.header.cpu_type, processor)
     for needed in library.libraries:
         if needed.command != lief.MachO.LoadCommand.TYPE.ID_DYLIB and not MACOS_NEEDED.fullmatch(needed.name):
             yield f"it needs {needed.name}, which not every macOS has"
@@ -75,7 +77,7 @@ def faults_of_mach_o(library, platform):
     if library.has_rpath:
         yield "it searches for libraries along a path of its own"
     yield from faults_of_exports({symbol.name.removeprefix("_") for symbol in library.exported_symbols})
-    if found == "arm64" and not library.has_code_signature:
+    if PROCESSORS.get(library.header.cpu_type) == "arm64" and not library.has_code_signature:
         yield "it has no signature, without which a Mac with Apple's processor loads nothing"
 
 
